@@ -1,0 +1,173 @@
+"""The seams: everything slow, remote or replaceable that the core needs. Each has a real adapter and a fake that ships.
+
+A port's docstring is its contract; `tests/contract` runs it over every adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from core.model.clips import Clip, Hit, Verdict
+from core.model.exports import ItemResult, VideoItem
+from core.model.media import MediaFacts
+from core.model.transcripts import Cue, Segment, WordTiming
+from core.model.vocabulary import VocabularyWord
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What a transcriber returns: a transcript that has no identity yet. Times are seconds from the media's start."""
+
+    engine: str
+    model: str
+    language: str
+    text: str
+    segments: tuple[Segment, ...]
+    words: tuple[WordTiming, ...]
+    is_verified_by_audio: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallCost:
+    """What one call to a provider cost; zero for what runs here."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    request_id: str = ""
+
+
+class ClipSource(Protocol):
+    """Finds clips in which a word may be spoken, and fetches them."""
+
+    name: str
+    is_remote: bool
+    """Whether its calls are counted and limited."""
+
+    def search(self, word: VocabularyWord, *, max_hits: int) -> Sequence[Hit]:
+        """All hits for `word` and its inflections, in the source's order, at most `max_hits`; none found is empty.
+
+        Raises: ProviderError.
+        """
+        ...
+
+    def fetch(self, clip: Clip, into: Path) -> Path:
+        """Write the clip's media as one new file in the folder `into`, playable in a browser (H.264 + AAC, faststart).
+
+        Deterministic for `library`: the same clip gives the same bytes. Leaves nothing behind when it raises.
+        Raises: MediaError, ProviderError, DiskFull.
+        """
+        ...
+
+
+class Transcriber(Protocol):
+    """Turns speech into words with times."""
+
+    engine: str
+    model: str
+
+    def transcribe(self, media_path: Path, *, language: str, known_cues: Sequence[Cue]) -> Recognition:
+        """Recognise one media file of any length.
+
+        `known_cues` are captions, if any: a hint to a recogniser, the whole truth to `captions`. Silence and music
+        give no words and a note that says so.
+        Raises: MediaError, ProviderError.
+        """
+        ...
+
+
+class Aligner(Protocol):
+    """Finds when known words are said."""
+
+    def align(self, media_path: Path, words: Sequence[WordTiming], *, language: str) -> tuple[WordTiming, ...]:
+        """The same words in the same order, each with the better of its own and the aligned times.
+
+        A word is moved only where the aligner's score and the sound's energy agree; `timed_by` says what each got.
+        A word that the dictionary lacks is sounded out and marked. Never fewer words, never a raise for odd text.
+        Raises: MediaError.
+        """
+        ...
+
+
+class Judge(Protocol):
+    """Scores how well a clip teaches words that are spoken in it."""
+
+    name: str
+    model: str
+    prompt_version: str
+    is_paid: bool
+
+    def judge(self, clip: ClipText, words: Sequence[VocabularyWord]) -> tuple[Sequence[Verdict], CallCost]:
+        """Verdicts for those of `words` that the clip teaches, best first, at most five. A word left out is not good.
+
+        Raises: ProviderError.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClipText:
+    """What a judge reads of a clip."""
+
+    text: str
+    words: tuple[WordTiming, ...]
+    """Empty at the shortlist, before anything was recognised."""
+    duration_s: float
+    film_title: str
+    levels: dict[str, str]
+    """word text (casefolded) → level, for every word of the text that stands on a list."""
+    targets: dict[str, tuple[int, ...]]
+    """word text → indices into `words` at which a form of it is said."""
+
+
+class MediaTools(Protocol):
+    """Reads and cuts media. Decoders only ever see local files."""
+
+    def probe(self, path: Path) -> MediaFacts:
+        """Raises: UnreadableMedia (names the file and the decoder's line), UnsupportedMedia."""
+        ...
+
+    def cut(self, path: Path, start_s: float, end_s: float, into: Path) -> Path:
+        """`[start_s, end_s)` of `path` as a new H.264 + AAC MP4 (yuv420p, even, faststart, no data stream) in `into`."""
+        ...
+
+    def still(self, path: Path, at_s: float, into: Path, *, width_px: int = 480) -> Path:
+        """One frame as JPEG."""
+        ...
+
+    def peaks(self, path: Path, n_peaks: int) -> tuple[float, ...]:
+        """The sound's envelope: `n_peaks` numbers 0–1, equal spans of the whole file; all 0 without sound."""
+        ...
+
+    def embedded_captions(self, path: Path) -> tuple[Cue, ...]:
+        """The first text subtitle stream, or nothing."""
+        ...
+
+
+class ExportTarget(Protocol):
+    """Takes approved clips."""
+
+    name: str
+    """For people and for rows: `practice`, or the host."""
+    url: str
+    is_production: bool
+
+    def send(self, source_id: str, items: Sequence[VideoItem]) -> tuple[ItemResult, ...]:
+        """Send the items as one request; one result an item, in order. All or nothing: a refusal undoes all of them.
+
+        Raises: ExportError (definite: nothing arrived; `is_retryable` says if the same again can work),
+        ProviderUnavailable (in doubt: it may have arrived; sending the same again is safe).
+        """
+        ...
+
+    def read_back(self, video_id: int) -> Iterator[bytes]:
+        """The bytes that the target serves for this video. Raises: NotFound, ProviderError."""
+        ...
+
+    def words_with_videos(self, words: Iterable[str], language: str) -> dict[str, int] | None:
+        """word → number of videos there, or None when the target cannot say."""
+        ...
