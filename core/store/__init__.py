@@ -1,0 +1,1 @@
+"""The truth: tables, migrations, the unit of work, media files. Everything here speaks SQLAlchemy Core."""
