@@ -1,0 +1,1 @@
+"""Pure functions that several stages and services need. No disk, no network, no clock."""
