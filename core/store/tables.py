@@ -215,6 +215,8 @@ mappings = Table(
     Column("clip_id", Key, ForeignKey("clips.clip_id"), nullable=False),
     Column("word_id", Key, ForeignKey("words.word_id"), nullable=False),
     Column("proposal_id", Key, ForeignKey("proposals.proposal_id"), nullable=False),
+    Column("relevance", Float),
+    Column("evidence_state", String(20), nullable=False),
     Column("state", String(20), nullable=False),
     Column("version", Integer, nullable=False),
     Column("score", Float),
@@ -230,7 +232,8 @@ mappings = Table(
     Index("ix_mappings_word_state", "word_id", "state"),
     Index("ix_mappings_state", "state"),
 )
-"""Clip ↔ word, as its decisions leave it. `is_vouched`: the approval of a captioned word is that person's word for it."""
+"""Clip ↔ word, as its decisions leave it. `proposal_id` is the newest final one; `relevance` and `evidence_state` are its,
+kept here so that the queue is one indexed query. `is_vouched`: the approval of a captioned word is that person's word for it."""
 
 decisions = Table(
     "decisions",
@@ -286,6 +289,7 @@ runs = Table(
     Column("request_key", String(64), nullable=False),
     Column("settings", JSON, nullable=False),
     Column("reason", Text, nullable=False, default=""),
+    Column("min_score", Float, nullable=False),
     Column("attempt", Integer, nullable=False, default=1),
     Column("created_by", String(100), nullable=False),
     Column("is_demo", Boolean, nullable=False, default=False),
@@ -295,7 +299,9 @@ runs = Table(
     Column("worked_s", Float, nullable=False, default=0.0),
     Index("ix_runs_request", "request_key"),
 )
-"""`request_key` digests words and settings: the same command on an unfinished run resumes it. `attempt` counts (re)starts."""
+"""`request_key` digests words and settings: the same command on an unfinished run resumes it. `attempt` counts (re)starts.
+`min_score` is the run's reading rule: its mappings reach the desk with at least this `relevance`.
+"""
 
 run_words = Table(
     "run_words",
