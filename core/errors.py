@@ -30,6 +30,8 @@ never holds a secret.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class WordreelError(Exception):
     """Something that Wordreel understands and can explain."""
@@ -42,9 +44,19 @@ class WordreelError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[Callable[..., WordreelError], tuple[object, ...]]:
+        """Errors travel between processes with everything they carry, although their arguments have names."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
     def as_json(self) -> dict[str, str]:
         """The body that the API and `--json` give: `{"code", "message", "hint"}`."""
         return {"code": self.code, "message": self.message, "hint": self.hint}
+
+
+def _rebuild(kind: type[WordreelError], args: tuple[object, ...], carried: dict[str, object]) -> WordreelError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(carried)
+    return error
 
 
 class UserError(WordreelError):
