@@ -92,7 +92,11 @@ def load_config(environ: Mapping[str, str] | None = None, *, root_path: Path = R
     Raises: ConfigError, which names every setting that cannot be used.
     """
     environ = os.environ if environ is None else environ
-    layers = [(".env", read_env_file(root_path / ".env")), (".env.secrets", read_env_file(root_path / ".env.secrets")), ("environment", environ)]
+    layers = [
+        (".env", read_env_file(root_path / ".env")),
+        (".env.secrets", read_env_file(root_path / ".env.secrets")),
+        ("environment", environ),
+    ]
     values: dict[str, str] = {}
     origins: dict[str, str] = {}
     for origin, layer in layers:
@@ -109,7 +113,9 @@ def load_config(environ: Mapping[str, str] | None = None, *, root_path: Path = R
             shown = "(hidden)" if name in SECRETS else str(error)
             faults.append(f"{name}: {shown}")
     if faults:
-        raise ConfigError("Settings that cannot be used: " + "; ".join(sorted(faults)) + ".", hint="Mend them in the environment, .env or .env.secrets.")
+        raise ConfigError(
+            "Settings that cannot be used: " + "; ".join(sorted(faults)) + ".", hint="Mend them in the environment, .env or .env.secrets."
+        )
     settings.setdefault("home_path", root_path / "data" / "workspace")
     return Config(origins=origins, **settings)  # type: ignore[arg-type]
 

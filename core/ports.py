@@ -148,6 +148,18 @@ class MediaTools(Protocol):
         ...
 
 
+class WorkStarter(Protocol):
+    """Puts long work on the durable engine. It only names rows; what is to be done stands in our tables."""
+
+    def start_run(self, run_id: str, attempt: int) -> None:
+        """Begin (or begin again) a run; the same attempt twice is one."""
+        ...
+
+    def start_job(self, job_id: str, attempt: int, queue: str) -> None:
+        """Begin a job; the same attempt twice is one."""
+        ...
+
+
 class ExportTarget(Protocol):
     """Takes approved clips."""
 
@@ -169,5 +181,5 @@ class ExportTarget(Protocol):
         ...
 
     def words_with_videos(self, words: Iterable[str], language: str) -> dict[str, int] | None:
-        """word → number of videos there, or None when the target cannot say."""
+        """Word → number of videos there, or None when the target cannot say."""
         ...

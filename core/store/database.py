@@ -35,7 +35,9 @@ class Database:
             self._open_embedded()
         else:
             address = database_url.replace("postgresql://", "postgresql+psycopg://", 1).replace("postgres://", "postgresql+psycopg://", 1)
-            self.engine = create_engine(address, pool_pre_ping=True, pool_size=10, connect_args={"options": "-c search_path=wordreel,public"})
+            self.engine = create_engine(
+                address, pool_pre_ping=True, pool_size=10, connect_args={"options": "-c search_path=wordreel,public"}
+            )
         try:
             self._check_and_migrate()
         except DBAPIError as error:
@@ -56,7 +58,11 @@ class Database:
         if not self.path.exists():
             raise self._gone()
         self.engine = create_engine(
-            dialects.sqlite_address(self.path, may_create=False), poolclass=QueuePool, pool_size=16, max_overflow=16, connect_args={"check_same_thread": False}
+            dialects.sqlite_address(self.path, may_create=False),
+            poolclass=QueuePool,
+            pool_size=16,
+            max_overflow=16,
+            connect_args={"check_same_thread": False},
         )
         dialects.prepare_sqlite(self.engine)
         self._inode = self.path.stat().st_ino
@@ -125,9 +131,13 @@ class Database:
         if "disk is full" in lower or "no space left" in lower:
             return DiskFull(f"No room left for the database {self.path}.", hint="Free some disk; nothing was half-written.")
         if "readonly" in lower or "read-only" in lower:
-            return DatabaseUnavailable(f"The database {self.path} is read-only.", hint="Give this user the right to write it and its folder.")
+            return DatabaseUnavailable(
+                f"The database {self.path} is read-only.", hint="Give this user the right to write it and its folder."
+            )
         if "locked" in lower:
-            return DatabaseUnavailable(f"The database {self.path} is locked by another program.", hint="Close that program; nothing was lost.")
+            return DatabaseUnavailable(
+                f"The database {self.path} is locked by another program.", hint="Close that program; nothing was lost."
+            )
         if "malformed" in lower or "not a database" in lower:
             return DatabaseCorrupt(f"The database {self.path} is damaged: {line}.", hint=_backup_hint(self.home_path))
         if isinstance(error, OperationalError):
@@ -164,7 +174,9 @@ def _folder_fault(path: Path, error: OSError) -> StoreError:
 
     if error.errno == errno.ENOSPC:
         return DiskFull(f"No room left in {path}.", hint="Free some disk, or set WORDREEL_HOME to another one.")
-    return DatabaseUnavailable(f"The workspace {path} cannot be written: {error.strerror}.", hint="Give this user the right to write it, or set WORDREEL_HOME.")
+    return DatabaseUnavailable(
+        f"The workspace {path} cannot be written: {error.strerror}.", hint="Give this user the right to write it, or set WORDREEL_HOME."
+    )
 
 
 def _backup_hint(home_path: Path) -> str:

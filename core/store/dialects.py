@@ -17,7 +17,9 @@ from core.errors import DatabaseUnavailable
 SAFE_WAL = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
 """SQLite builds in which two processes that checkpoint at once lose nothing. Source: DESIGN.md, The engine."""
 
-NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ncpfs", "glusterfs", "fuse.glusterfs"})
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ncpfs", "glusterfs", "fuse.glusterfs"}
+)
 
 
 def can_use_wal(version: tuple[int, int, int]) -> bool:

@@ -1,0 +1,248 @@
+"""Decisions and the projection that follows them in the same transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+
+from core.errors import NotFound
+from core.model.clips import EvidenceState
+from core.model.reviews import DecisionKind, DecisionOutcome, DecisionRequest, MappingState
+from core.rules.decisions import DecisionEvent, Standing, is_vouched, replay
+from core.store.tables import clips, decisions, live_mappings, mappings, runs, words
+from core.timing import now
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRow:
+    """One mapping as stored, with its word and what the queue needs."""
+
+    mapping_id: int
+    clip_id: int
+    word_id: int
+    word: str
+    slug: str
+    state: MappingState
+    version: int
+    score: float | None
+    note: str
+    reasons: tuple[str, ...]
+    relevance: float | None
+    evidence_state: EvidenceState
+    proposal_id: int
+    transcript_id: str | None
+    is_vouched: bool
+    is_demo: bool
+    actor: str
+    updated_at: datetime
+
+
+def mapping_rows(connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None) -> list[MappingRow]:
+    """Mappings of fetched clips under the conditions (on `mappings`, `clips`, `words`, `runs`)."""
+    query = (
+        select(mappings, words.c.text.label("word"), clips.c.slug, clips.c.transcript_id)
+        .join(words, words.c.word_id == mappings.c.word_id)
+        .join(clips, clips.c.clip_id == mappings.c.clip_id)
+        .join(runs, runs.c.run_id == mappings.c.run_id, isouter=True)
+        .where(*conditions)
+        .order_by(mappings.c.mapping_id)
+    )
+    return [_mapping(row) for row in connection.execute(query.limit(limit) if limit else query)]
+
+
+def passes_rule() -> ColumnElement[bool]:
+    """The reading rule: heard or captioned, and at least the relevance that its run asks for."""
+    return and_(
+        mappings.c.evidence_state != EvidenceState.NOT_HEARD,
+        mappings.c.relevance.is_not(None),
+        or_(runs.c.min_score.is_(None), mappings.c.relevance >= runs.c.min_score),
+    )
+
+
+def load_mapping(connection: Connection, mapping_id: int) -> MappingRow:
+    """Raises: NotFound."""
+    found = mapping_rows(connection, mappings.c.mapping_id == mapping_id)
+    if not found:
+        raise NotFound(f"There is no mapping {mapping_id}.", hint="`python run.py review queue` lists them.")
+    return found[0]
+
+
+def history_of(connection: Connection, mapping_id: int) -> list[DecisionEvent]:
+    """All events of one mapping, oldest first."""
+    query = select(decisions).where(decisions.c.mapping_id == mapping_id).order_by(decisions.c.event_id)
+    return [_event(row) for row in connection.execute(query)]
+
+
+def outcome_of_key(connection: Connection, idempotency_key: str) -> DecisionOutcome | None:
+    """What this key already did, or None when it is new."""
+    row = connection.execute(
+        select(decisions.c.event_id, decisions.c.mapping_id, mappings.c.state, mappings.c.version)
+        .join(mappings, mappings.c.mapping_id == decisions.c.mapping_id)
+        .where(decisions.c.idempotency_key == idempotency_key)
+    ).first()
+    return None if row is None else DecisionOutcome(row.mapping_id, MappingState(row.state), row.version, row.event_id)
+
+
+def append_decision(
+    connection: Connection, request: DecisionRequest, *, seen_version: int, is_conflict: bool = False, undoes_event_id: int | None = None
+) -> DecisionOutcome:
+    """Append one event and bring the projection up to date. A conflict is kept without effect."""
+    version = connection.execute(select(mappings.c.version).where(mappings.c.mapping_id == request.mapping_id)).scalar_one()
+    made = connection.execute(
+        decisions.insert().values(
+            mapping_id=request.mapping_id,
+            kind=request.kind,
+            actor=request.actor,
+            idempotency_key=request.idempotency_key,
+            visit_id=request.visit_id,
+            undoes_event_id=undoes_event_id,
+            reasons=list(request.reasons),
+            score=request.score,
+            note=request.note,
+            seen_version=seen_version,
+            version=version if is_conflict else version + 1,
+            is_conflict=is_conflict,
+            proposal_id=request.proposal_id,
+            transcript_id=request.transcript_id,
+            is_score_visible=request.is_score_visible,
+            watched_s=request.watched_s,
+            n_target_plays=request.n_target_plays,
+            decided_at=now(),
+        )
+    )
+    event_id = int(made.inserted_primary_key[0])  # type: ignore[index]
+    standing = project(connection, request.mapping_id)
+    return DecisionOutcome(request.mapping_id, standing.state, standing.version, event_id)
+
+
+def project(connection: Connection, mapping_id: int) -> Standing:
+    """Write the projection of one mapping from its history, and return it."""
+    standing = replay(history_of(connection, mapping_id))
+    evidence = connection.execute(select(mappings.c.evidence_state).where(mappings.c.mapping_id == mapping_id)).scalar_one()
+    connection.execute(
+        mappings.update()
+        .where(mappings.c.mapping_id == mapping_id)
+        .values(
+            state=standing.state,
+            version=standing.version,
+            score=standing.score,
+            note=standing.note,
+            reasons=list(standing.reasons),
+            actor=standing.actor,
+            is_vouched=is_vouched(standing.state, EvidenceState(evidence)),
+            updated_at=now(),
+        )
+    )
+    return standing
+
+
+def last_event(connection: Connection, mapping_id: int) -> Row[Any] | None:
+    """The newest event that had effect: (actor, kind, decided_at)."""
+    query = select(decisions).where(decisions.c.mapping_id == mapping_id, ~decisions.c.is_conflict).order_by(decisions.c.event_id.desc())
+    return connection.execute(query).first()
+
+
+def last_visit(connection: Connection, actor: str, *, visit_id: str = "", is_redo: bool = False) -> list[DecisionEvent]:
+    """What one undo (or redo) of this actor takes back: the events of the last keystroke that still (or no longer) count.
+
+    Returns the decisions themselves, newest first; with `visit_id` those of that keystroke only.
+    """
+    query = select(decisions).where(decisions.c.actor == actor, ~decisions.c.is_conflict).order_by(decisions.c.event_id.desc()).limit(400)
+    rows = list(connection.execute(query))
+    standing: dict[int, DecisionKind] = {}
+    for row in reversed(rows):
+        if row.undoes_event_id is not None:
+            standing[row.undoes_event_id] = DecisionKind(row.kind)
+    wanted: list[Row[Any]] = []
+    for row in rows:
+        kind = DecisionKind(row.kind)
+        if is_redo and row.undoes_event_id is None and not wanted and standing.get(row.event_id) is not DecisionKind.UNDO:
+            break
+        is_candidate = row.undoes_event_id is None and (standing.get(row.event_id) is DecisionKind.UNDO) == is_redo
+        if kind in (DecisionKind.UNDO, DecisionKind.REDO) or not is_candidate or (visit_id and row.visit_id != visit_id):
+            continue
+        if wanted and (not wanted[0].visit_id or row.visit_id != wanted[0].visit_id):
+            break
+        wanted.append(row)
+    return [_event(row) for row in wanted]
+
+
+def mapping_of_event(connection: Connection, event_id: int) -> int:
+    return int(connection.execute(select(decisions.c.mapping_id).where(decisions.c.event_id == event_id)).scalar_one())
+
+
+def today_counts(connection: Connection, actor: str, since: datetime) -> dict[str, int]:
+    """Decision kind → how many this actor made since, conflicts left out."""
+    query = (
+        select(decisions.c.kind, func.count())
+        .where(decisions.c.actor == actor, decisions.c.decided_at >= since, ~decisions.c.is_conflict)
+        .group_by(decisions.c.kind)
+    )
+    return {str(kind): int(count) for kind, count in connection.execute(query)}
+
+
+def approved_counts(connection: Connection, word_ids: list[int] | None = None) -> dict[int, int]:
+    """Word id → approved clips."""
+    query = select(mappings.c.word_id, func.count()).where(mappings.c.state == MappingState.APPROVED).group_by(mappings.c.word_id)
+    if word_ids is not None and len(word_ids) < 500:
+        query = query.where(mappings.c.word_id.in_(word_ids))
+    return {int(word_id): int(count) for word_id, count in connection.execute(query)}
+
+
+def reviewable_counts(connection: Connection, word_ids: list[int] | None = None) -> dict[int, int]:
+    """Word id → clips that wait for a person (in review, skipped or flagged) and pass their run's rule."""
+    waiting = (MappingState.IN_REVIEW, MappingState.SKIPPED, MappingState.FLAGGED)
+    query = (
+        select(mappings.c.word_id, func.count())
+        .join(runs, runs.c.run_id == mappings.c.run_id, isouter=True)
+        .where(mappings.c.state.in_(waiting), passes_rule())
+        .group_by(mappings.c.word_id)
+    )
+    if word_ids is not None and len(word_ids) < 500:
+        query = query.where(mappings.c.word_id.in_(word_ids))
+    return {int(word_id): int(count) for word_id, count in connection.execute(query)}
+
+
+def live_mapping_ids(connection: Connection) -> set[int]:
+    """Mappings that some target holds."""
+    return set(connection.execute(select(live_mappings.c.mapping_id)).scalars())
+
+
+def _event(row: Row[Any]) -> DecisionEvent:
+    return DecisionEvent(
+        event_id=row.event_id,
+        kind=DecisionKind(row.kind),
+        actor=row.actor,
+        version=row.version,
+        undoes_event_id=row.undoes_event_id,
+        reasons=tuple(row.reasons),
+        score=row.score,
+        note=row.note,
+        is_conflict=row.is_conflict,
+    )
+
+
+def _mapping(row: Row[Any]) -> MappingRow:
+    return MappingRow(
+        mapping_id=row.mapping_id,
+        clip_id=row.clip_id,
+        word_id=row.word_id,
+        word=row.word,
+        slug=row.slug,
+        state=MappingState(row.state),
+        version=row.version,
+        score=row.score,
+        note=row.note,
+        reasons=tuple(row.reasons),
+        relevance=row.relevance,
+        evidence_state=EvidenceState(row.evidence_state),
+        proposal_id=row.proposal_id,
+        transcript_id=row.transcript_id,
+        is_vouched=row.is_vouched,
+        is_demo=row.is_demo,
+        actor=row.actor,
+        updated_at=row.updated_at,
+    )
