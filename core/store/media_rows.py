@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,28 @@ def load_facts(connection: Connection, media_id: str) -> MediaFacts:
 
 
 def stored_media_ids(connection: Connection) -> set[str]:
-    return set(connection.execute(select(media.c.media_id).where(media.c.is_stored)).scalars())
+    """Every file that the media store must hold: media and their stills."""
+    rows = connection.execute(select(media.c.media_id, media.c.is_stored, media.c.still_id))
+    return {media_id for row in rows for media_id in (row.media_id if row.is_stored else None, row.still_id) if media_id}
+
+
+def set_pictures(connection: Connection, media_id: str, *, still_id: str | None, peaks: Sequence[float]) -> None:
+    """Record the still and the envelope of one media."""
+    connection.execute(media.update().where(media.c.media_id == media_id).values(still_id=still_id, peaks=list(peaks)))
+
+
+def pictures_of(connection: Connection, media_ids: Iterable[str]) -> dict[str, tuple[str | None, list[float]]]:
+    """Media id → (still id, peaks)."""
+    query = select(media.c.media_id, media.c.still_id, media.c.peaks).where(media.c.media_id.in_(list(media_ids)))
+    return {row.media_id: (row.still_id, row.peaks or []) for row in connection.execute(query)}
+
+
+def find_transcript(connection: Connection, media_id: str, engine: str, model: str) -> str | None:
+    """The recognition of this media by this engine and model, if it was made before."""
+    query = select(transcripts.c.transcript_id).where(
+        transcripts.c.media_id == media_id, transcripts.c.engine == engine, transcripts.c.model == model
+    )
+    return connection.execute(query.order_by(transcripts.c.created_at)).scalars().first()
 
 
 def save_film(connection: Connection, path: Path, media_id: str, *, title: str, year: int | None, is_demo: bool) -> int:

@@ -108,10 +108,14 @@ media = Table(
     Column("duration_s", Float, nullable=False),
     Column("facts", JSON, nullable=False),
     Column("is_stored", Boolean, nullable=False, default=False),
+    Column("still_id", String(64)),
+    Column("peaks", JSON),
     Column("is_demo", Boolean, nullable=False, default=False),
     Column("created_at", Moment, nullable=False),
 )
-"""One file by content. `is_stored`: its bytes lie in the media store; else it is a film read in place."""
+"""One file by content. `is_stored`: its bytes lie in the media store; else it is a film read in place.
+`still_id`: a JPEG of it in the media store; `peaks`: its sound's envelope, 0–1, equal spans.
+"""
 
 films = Table(
     "films",

@@ -1,0 +1,60 @@
+"""Asking a judge once for all vocabulary words that a clip speaks; used at the shortlist and at the score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.model.clips import Clip, Evidence, EvidenceState, Proposal, ProposalStage, Verdict
+from core.model.transcripts import WordTiming
+from core.model.vocabulary import VocabularyWord
+from core.pipeline.bench import Bench, Vocabulary, digest
+from core.ports import CallCost, ClipText, Judge
+from core.rules.matching import Match
+from core.store.clips import Judgement, known_proposals, save_proposals
+
+MAX_WORDS_A_CLIP = 5
+"""A crowded clip teaches each word less. Source: DESIGN.md, shortlist."""
+
+
+def judge_clip(
+    bench: Bench,
+    clip: Clip,
+    stage: ProposalStage,
+    run_id: str,
+    judge: Judge,
+    vocabulary: Vocabulary,
+    text: str,
+    words: tuple[WordTiming, ...],
+    evidence: Mapping[int, Evidence],
+    matches: Sequence[Match],
+) -> dict[int, Proposal]:
+    """Proposals for every word of `evidence`, asked once a question: kept answers, negative ones too, cost nothing.
+
+    A word that is not spoken is not asked about: its proposal has no scores.
+    """
+    spoken = [word_id for word_id, found in evidence.items() if found.state is not EvidenceState.NOT_HEARD]
+    key = digest("judge", stage, text, sorted(evidence.items(), key=lambda item: item[0]), [vocabulary.words[i].text for i in sorted(spoken)], judge.name)
+    judgement = Judgement(stage, digest(key, judge.model, judge.prompt_version), judge.name, judge.model, judge.prompt_version, run_id)
+    with bench.database.read() as connection:
+        known = known_proposals(connection, clip.clip_id, judgement)
+    if known:
+        return known
+    verdicts: dict[int, Verdict] = {}
+    cost = CallCost()
+    if spoken:
+        asked = {vocabulary.words[word_id].text: word_id for word_id in spoken}
+        given = ClipText(text, words, clip.duration_s, clip.film.title, dict(vocabulary.levels), _targets(matches, vocabulary.words))
+        found, cost = judge.judge(given, [vocabulary.words[word_id] for word_id in spoken])
+        verdicts = {asked[verdict.word]: verdict for verdict in found[:MAX_WORDS_A_CLIP] if verdict.word in asked}
+    rows = [(word_id, verdicts.get(word_id), evidence[word_id]) for word_id in evidence]
+    with bench.database.write() as connection:
+        return save_proposals(connection, clip.clip_id, judgement, rows, tokens=cost.tokens_in + cost.tokens_out, cost_usd=cost.cost_usd)
+
+
+def _targets(matches: Sequence[Match], words: Mapping[int, VocabularyWord]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for match in matches:
+        if match.word_id in words:
+            text = words[match.word_id].text
+            found[text] = (*found.get(text, ()), match.first_index)
+    return found

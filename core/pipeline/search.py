@@ -1,0 +1,63 @@
+"""Search: a word → its hits, kept in order by source, word and parameters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from core.model.clips import Hit, Source
+from core.model.runs import WordState
+from core.pipeline.bench import Bench, digest
+from core.pipeline.progress import load_task, say
+from core.pipeline.work import WordEnd
+from core.store import codecs
+from core.store import runs as run_rows
+from core.store.media_rows import list_films
+
+
+def run_search(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
+    """Asks the source once; a kept answer costs nothing. Ends the word when nothing is found."""
+    with bench.database.write() as connection:
+        task = load_task(connection, run_id, word_id)
+        key = search_key(bench, task.run.settings.source, task.word.text, task.run.settings.max_videos, is_demo=task.run.is_demo)
+        kept = run_rows.kept_search(connection, key)
+        say(connection, task, "Kept from before" if kept is not None else "Searching")
+    if kept is None:
+        hits = bench.source(task.run.settings).search(task.word, max_hits=task.run.settings.max_videos)
+        kept = [_to_json(hit) for hit in hits if hit.is_demo == task.run.is_demo]
+    with bench.database.write() as connection:
+        run_rows.keep_search(connection, key, source=task.run.settings.source, word_id=word_id, hits=kept, run_id=run_id)
+        run_rows.set_run_word(connection, run_id, word_id, n_hits=len(kept))
+        if not kept:
+            return WordEnd(WordState.NONE_FOUND, reason="Nobody says it in what was searched", detail="No clip found")
+    return None
+
+
+def load_hits(bench: Bench, key: str) -> list[Hit]:
+    """The kept hits of one search, in the source's order; never made is empty."""
+    with bench.database.read() as connection:
+        return [_from_json(row) for row in run_rows.kept_search(connection, key) or []]
+
+
+def search_key(bench: Bench, source: Source, word: str, max_hits: int, *, is_demo: bool) -> str:
+    """What makes two searches the same. For `library` also what the library holds: a new film is a new search."""
+    holdings: list[Any] = []
+    if source is Source.LIBRARY:
+        with bench.database.read() as connection:
+            holdings = sorted((film.media_id, film.transcript_id or "") for film in list_films(connection, is_demo=is_demo) if film.state == "present")
+    return digest("search", 1, source, word, max_hits, is_demo, holdings)
+
+
+def _to_json(hit: Hit) -> dict[str, Any]:
+    return asdict(hit)
+
+
+def _from_json(row: dict[str, Any]) -> Hit:
+    return Hit(
+        **{
+            **row,
+            "source": Source(row["source"]),
+            "film": codecs.read_film_facts(row["film"]),
+            "cues": codecs.read_cues(row["cues"]),
+        }
+    )
