@@ -42,7 +42,7 @@ def read_words(paths: Sequence[Path]) -> list[str]:
 def make_texts(words: Sequence[str], n_texts: int) -> list[str]:
     """Texts of the length of a clip: frequent short words with a form of a list word among every few of them."""
     chance = random.Random(9)
-    filler = "the a of to and in is it you that he was for on are with as his they at be this from or had by but".split()
+    filler = ("the", "a", "of", "to", "and", "in", "is", "it", "you", "that", "he", "was", "for", "on", "with", "as", "his", "at", "but")
     texts = []
     for _ in range(n_texts):
         forms = [sorted(inflections(chance.choice(words))) for _ in range(TEXT_WORDS // 3)]
