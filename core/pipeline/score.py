@@ -53,7 +53,7 @@ def score_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
     with bench.database.write() as connection:
         for proposal in made.values():
             if proposal.scores is not None or proposal.evidence.state is EvidenceState.NOT_HEARD:
-                propose_mapping(connection, clip, proposal)
+                propose_mapping(connection, clip, proposal, task.run.run_id)
         own = made[task.word.word_id]
         is_spoken = own.evidence.state is not EvidenceState.NOT_HEARD
         outcome = "ok" if is_spoken and own.scores is not None else ("spare" if is_spoken else "not_heard")

@@ -148,13 +148,16 @@ def load_proposals(connection: Connection, proposal_ids: Iterable[int]) -> dict[
     }
 
 
-def propose_mapping(connection: Connection, clip: Clip, proposal: Proposal) -> int:
-    """The mapping of a final proposal: a new one in review, or the known one with its decisions and the newer proposal."""
+def propose_mapping(connection: Connection, clip: Clip, proposal: Proposal, run_id: str) -> int:
+    """The mapping of a final proposal: a new one in review, or the known one with its decisions and the newer proposal.
+
+    `run_id` is the run whose reading rule holds: the one that looked last, even where it found the proposal kept.
+    """
     seen = {
         "proposal_id": proposal.proposal_id,
         "relevance": proposal.scores.relevance if proposal.scores else None,
         "evidence_state": proposal.evidence.state,
-        "run_id": proposal.run_id,
+        "run_id": run_id,
     }
     key = (mappings.c.clip_id == clip.clip_id) & (mappings.c.word_id == proposal.word_id)
     known = connection.execute(select(mappings.c.mapping_id).where(key)).scalar_one_or_none()

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Row, func, select
 
 from core.errors import NotFound
 from core.model.clips import Source
-from core.model.runs import ENDED_RUN, RunSettings, RunStatus, RunSummary, WordFailure, WordState
+from core.model.runs import ENDED_RUN, RunSettings, RunStatus, RunSummary, Stage, WordFailure, WordState
 from core.store.dialects import insert_new, upsert
-from core.store.tables import jobs, ledger, proposals, run_clips, run_words, runs, searches, words
+from core.store.tables import jobs, ledger, mappings, run_clips, run_words, runs, searches, words
 from core.timing import now
 
 
@@ -190,12 +190,8 @@ def summarize(connection: Connection, run: RunRow) -> RunSummary:
     )
     failed = [WordFailure(row.word, row.stage, row.reason) for row in words_of_run(connection, run.run_id) if row.state is WordState.FAILED]
     outcomes = list(connection.execute(select(run_clips).where(run_clips.c.run_id == run.run_id)))
-    made = connection.execute(
-        select(proposals.c.evidence_state, func.count())
-        .where(proposals.c.run_id == run.run_id, proposals.c.stage == "final", proposals.c.relevance.is_not(None))
-        .group_by(proposals.c.evidence_state)
-    )
-    scored = {str(state): int(count) for state, count in made}
+    reached = {row.clip_id for row in outcomes if row.stage == Stage.SCORE and row.outcome in ("ok", "not_heard", "spare")}
+    scored = select(func.count()).where(mappings.c.clip_id.in_(reached), mappings.c.relevance.is_not(None))
     calls = list(connection.execute(select(ledger).where(ledger.c.run_id == run.run_id)))
     counts = {
         state.value: int(states.get(state, 0))
@@ -209,14 +205,8 @@ def summarize(connection: Connection, run: RunRow) -> RunSummary:
         status=run.status,
         words={"total": sum(int(count) for count in states.values()), **counts},
         failed=tuple(failed),
-        clips=len(
-            {
-                row.clip_id
-                for row in outcomes
-                if row.outcome in ("ok", "not_heard") and row.stage in ("probe", "transcribe", "score", "review")
-            }
-        ),
-        mappings=sum(scored.values()),
+        clips=len(reached),
+        mappings=int(connection.execute(scored).scalar_one()),
         not_heard=len({(row.clip_id, row.word_id) for row in outcomes if row.outcome == "not_heard"}),
         searches=n_searches + sum(1 for call in calls if call.operation == "link"),
         downloads=sum(1 for call in calls if call.operation == "download"),
