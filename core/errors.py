@@ -175,9 +175,25 @@ class ModelMissing(ProviderError):
 
 
 class ExportError(ProviderError):
-    """A target did not take what was sent."""
+    """A target did not take what was sent: nothing of that request arrived."""
 
     code = "export"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        provider: str = "",
+        is_retryable: bool = False,
+        retry_after_s: float = 0.0,
+        is_about_items: bool = True,
+    ) -> None:
+        """`is_about_items` is false where any request would get the same answer: no connection, wrong key, wrong address."""
+        super().__init__(message, hint=hint, provider=provider)
+        self.is_retryable = is_retryable
+        self.retry_after_s = retry_after_s
+        self.is_about_items = is_about_items
 
 
 class StoreError(WordreelError):
