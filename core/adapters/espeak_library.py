@@ -125,7 +125,10 @@ class EspeakLibrary:
     def _set_voice(self, voice: str) -> None:
         if self._library.espeak_SetVoiceByName(voice.encode("utf-8", "replace")) != 0:
             raise ProviderError(
-                f"espeak-ng has no voice {voice!r}.", hint="Use one such as en-us, en-gb-x-rp or en-us+f3.", provider="espeak-ng", model=voice
+                f"espeak-ng has no voice {voice!r}.",
+                hint="Use one such as en-us, en-gb-x-rp or en-us+f3.",
+                provider="espeak-ng",
+                model=voice,
             )
 
     def _collect(self, samples: ctypes._Pointer[ctypes.c_short], n_samples: int, events: ctypes._Pointer[_Event]) -> int:

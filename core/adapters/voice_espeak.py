@@ -40,12 +40,14 @@ class SpokenLine:
 
 
 def speak(text: str, voice: str = "en-us", rate_wpm: int = 150, pitch: int = 50) -> SpokenLine:
-    """Speak `text`; safe to call again and again, from any thread (calls wait for one another).
+    """Speak a text; safe to call again and again, from any thread (calls wait for one another).
 
     The times belong to these very samples: a second call with the same text differs by up to a millisecond, since
-    espeak-ng keeps the state of its voice. A token of `text` (split at white space) with nothing to say, such as a lone dash, is not among the words.
+    espeak-ng keeps the state of its voice. A token of `text` (split at white space) with nothing to say, such as a lone
+    dash, is not among the words.
 
     Args:
+        text: what to say, in the voice's language.
         voice: an espeak-ng voice such as `en-us`, `en-gb-x-rp`, `en-us+f3`.
         rate_wpm: 80 to 450 words a minute.
         pitch: 0 to 99.
@@ -76,7 +78,7 @@ def _token_spans(tokens: list[tuple[str, int]], events: tuple[SpeechEvent, ...],
 def _phonemes_by_token(
     tokens: list[tuple[str, int]], events: tuple[SpeechEvent, ...], rate_hz: int, n_samples: int
 ) -> dict[int, tuple[int, int]]:
-    """token index → first and last sample.
+    """Where each token is said: its index → first and last sample.
 
     A word begins at its first phoneme, not at its word event: espeak-ng sets the event before the lengthening pause, and
     before the part of a vowel that still carries the nasal or liquid of the word before (`Generate` in `synthesize.c`).
