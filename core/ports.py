@@ -160,6 +160,22 @@ class WorkStarter(Protocol):
         ...
 
 
+class RunSwitches(Protocol):
+    """What people do to runs. Each may be repeated; each leaves the truth right even if the engine is away."""
+
+    def start(self, run_id: str) -> object:
+        """Begin a planned run, or go on with one that is paused, waits or was cancelled."""
+        ...
+
+    def pause(self, run_id: str) -> object: ...
+
+    def cancel(self, run_id: str) -> object: ...
+
+    def retry(self, run_id: str) -> int:
+        """Queue the failed words again; how many there were."""
+        ...
+
+
 class ExportTarget(Protocol):
     """Takes approved clips."""
 

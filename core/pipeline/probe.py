@@ -43,9 +43,9 @@ def probe_clip(bench: Bench, _task: WordTask, clip: Clip) -> None:
     bench.scratch_path.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="probe-", dir=bench.scratch_path))
     try:
-        with bench.media_files.local_path(clip.media_id) as path:
-            peaks = list(bench.media_tools.peaks(path, N_PEAKS))
-            still_id = bench.media_files.put(bench.media_tools.still(path, facts.duration_s / 3, folder)) if facts.video else None
+        path = bench.media_files.local_path(clip.media_id)
+        peaks = list(bench.media_tools.peaks(path, N_PEAKS))
+        still_id = bench.media_files.put(bench.media_tools.still(path, facts.duration_s / 3, folder)) if facts.video else None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     with bench.database.write() as connection:

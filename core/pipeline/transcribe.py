@@ -31,8 +31,8 @@ def transcribe_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
             return
         known = find_transcript(connection, clip.media_id, transcriber.engine, transcriber.model)
     if known is None:
-        with bench.media_files.local_path(clip.media_id) as path:
-            recognition = transcriber.transcribe(path, language=task.word.language, known_cues=clip.cues)
+        path = bench.media_files.local_path(clip.media_id)
+        recognition = transcriber.transcribe(path, language=task.word.language, known_cues=clip.cues)
         transcript = as_transcript(clip.media_id, recognition)
         known = transcript.transcript_id
         with bench.database.write() as connection:

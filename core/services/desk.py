@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -191,8 +190,7 @@ class Desk:
     def _realigned(self, clip: Clip, before: Transcript, text: str, actor: str) -> Transcript:
         """The corrected text with times: each run of changed words lies where the words it replaces lay, then is aligned."""
         words = retimed(before.words, text.split(), clip.duration_s)
-        with self._media_files.local_path(clip.media_id or "") as path:
-            words = self._aligner.align(Path(path), words, language=before.language)
+        words = self._aligner.align(self._media_files.local_path(clip.media_id or ""), words, language=before.language)
         start_s, end_s = (words[0].start_s, words[-1].end_s) if words else (0.0, clip.duration_s)
         return Transcript(
             transcript_id=uuid4().hex,

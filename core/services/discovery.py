@@ -10,9 +10,9 @@ from typing import Any
 
 from core.errors import Conflict, InvalidInput
 from core.model.clips import Source
-from core.model.runs import ENDED_RUN, Plan, RunSettings, RunStatus, RunSummary, WordState
+from core.model.runs import ENDED_RUN, Plan, RunSettings, RunStatus, RunSummary
 from core.model.vocabulary import VocabularyWord
-from core.ports import WorkStarter
+from core.ports import RunSwitches
 from core.services.coverage import Coverage
 from core.services.vocabulary import Vocabulary, name_from
 from core.store import runs as rows
@@ -57,16 +57,6 @@ class WordPlan:
     """Clips that the run would look for; 0 when the word has enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunControl:
-    """The engine's switches, handed in by the wiring (the pipeline is no import of a service)."""
-
-    pause: Callable[[str], None]
-    resume: Callable[[str], None]
-    cancel: Callable[[str], None]
-    retry: Callable[[str], None]
-
-
 class Discovery:
     """Launches runs and tells how they go. `freeze` completes the settings with the judge and transcriber in use."""
 
@@ -75,15 +65,13 @@ class Discovery:
         database: Database,
         vocabulary: Vocabulary,
         coverage: Coverage,
-        work: WorkStarter,
-        control: RunControl,
+        switches: RunSwitches,
         freeze: Callable[[RunSettings], RunSettings],
     ) -> None:
         self._database = database
         self._vocabulary = vocabulary
         self._coverage = coverage
-        self._work = work
-        self.control = control
+        self._switches = switches
         self._freeze = freeze
 
     def choose(self, choice: WordChoice, *, want: int = 3, is_kept: bool = True) -> ChosenWords:
@@ -179,10 +167,7 @@ class Discovery:
                 request_key=key,
                 actor=actor,
             )
-        if known is not None and known.status is RunStatus.PAUSED:
-            self.control.resume(run_id)
-        else:
-            self._work.start_run(run_id, known.attempt if known else 1)
+        self._switches.start(run_id)
         return run_id
 
     def runs(self, *, limit: int = 100) -> list[RunRow]:
@@ -208,28 +193,27 @@ class Discovery:
     def pause(self, run_id: str) -> RunSummary:
         """Stops at the next stage; nothing that was done is lost. Raises: NotFound, Conflict."""
         self._must_not_have_ended(run_id, "paused")
-        self.control.pause(self.run(run_id).run_id)
+        self._switches.pause(self.run(run_id).run_id)
         return self.summary(run_id)
 
     def resume(self, run_id: str) -> RunSummary:
         """Raises: NotFound, Conflict."""
-        self._must_not_have_ended(run_id, "resumed")
-        self.control.resume(self.run(run_id).run_id)
+        run = self.run(run_id)
+        if run.status in (RunStatus.SUCCEEDED, RunStatus.FAILED):
+            raise Conflict(f"Run {run.number} has ended ({run.status}).", hint="`runs retry` begins what failed again.")
+        self._switches.start(run.run_id)
         return self.summary(run_id)
 
     def cancel(self, run_id: str) -> RunSummary:
         """Ends it at the next stage; what was found stays. Cancelling twice is once. Raises: NotFound, Conflict."""
         if self.run(run_id).status is not RunStatus.CANCELLED:
             self._must_not_have_ended(run_id, "cancelled")
-            self.control.cancel(self.run(run_id).run_id)
+            self._switches.cancel(self.run(run_id).run_id)
         return self.summary(run_id)
 
     def retry(self, run_id: str) -> RunSummary:
-        """Begin again just what failed or was cancelled. Raises: NotFound, Conflict when nothing did."""
-        words = self.words(run_id)
-        if not any(word.state in (WordState.FAILED, WordState.CANCELLED, WordState.WAITING_FOR_QUOTA) for word in words):
-            raise Conflict(f"Nothing of run {self.run(run_id).number} failed.", hint="`python run.py runs show` tells how each word ended.")
-        self.control.retry(self.run(run_id).run_id)
+        """Begin again just what failed. Nothing failed: nothing is done. Raises: NotFound."""
+        self._switches.retry(self.run(run_id).run_id)
         return self.summary(run_id)
 
     def _must_not_have_ended(self, run_id: str, verb: str) -> None:

@@ -188,8 +188,13 @@ def summarize(connection: Connection, run: RunRow) -> RunSummary:
         .tuples()
         .all()
     )
-    failed = [WordFailure(row.word, row.stage, row.reason) for row in words_of_run(connection, run.run_id) if row.state is WordState.FAILED]
     outcomes = list(connection.execute(select(run_clips).where(run_clips.c.run_id == run.run_id)))
+    broken = {row.word_id: row.stage for row in outcomes if row.outcome == "failed"}
+    failed = [
+        WordFailure(row.word, broken.get(row.word_id, row.stage), row.reason)
+        for row in words_of_run(connection, run.run_id)
+        if row.state is WordState.FAILED
+    ]
     reached = {row.clip_id for row in outcomes if row.stage == Stage.SCORE and row.outcome in ("ok", "not_heard", "spare")}
     scored = select(func.count()).where(mappings.c.clip_id.in_(reached), mappings.c.relevance.is_not(None))
     calls = list(connection.execute(select(ledger).where(ledger.c.run_id == run.run_id)))

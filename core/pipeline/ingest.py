@@ -1,0 +1,126 @@
+"""Ingest: films of the user's own folders → media, captions or recognition, and the time of every word. Originals are only read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import MediaError, ProviderError, WordreelError
+from core.model.transcripts import Cue
+from core.pipeline.bench import Bench
+from core.pipeline.transcribe import as_transcript
+from core.ports import Transcriber
+from core.rules.cues import parse_captions, spoken_cues
+from core.store import runs as run_rows
+from core.store.media_files import hash_file
+from core.store.media_rows import find_transcript, list_films, save_film, save_media, save_transcript, set_film_transcript
+
+CAPTION_SUFFIXES = (".srt", ".vtt")
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedFile:
+    """What became of one file: `ingested`, `known` or `failed`; the reason also says what is missing of an ingested one."""
+
+    path: str
+    media_id: str | None
+    status: str
+    reason: str
+
+
+class Ingest:
+    """Takes films in; `transcriber` hears or times their words."""
+
+    def __init__(self, bench: Bench, transcriber: Transcriber) -> None:
+        self._bench = bench
+        self._transcriber = transcriber
+
+    def run_job(self, job_id: str) -> None:
+        """Take in every file of the job; one that fails has its reason and the rest goes on. Resumes after the last file done."""
+        with self._bench.database.read() as connection:
+            job = run_rows.load_job(connection, job_id)
+        done = [IngestedFile(**file) for file in (job.result or {}).get("files", [])]
+        seen = {file.path for file in done}
+        for path in job.payload["paths"]:
+            if path in seen:
+                continue
+            with self._bench.database.write() as connection:
+                run_rows.set_job(connection, job_id, detail=f"Listening to {Path(path).name}")
+            done.append(self.take_in(Path(path), is_demo=bool(job.payload.get("is_demo"))))
+            files = [{"path": file.path, "media_id": file.media_id, "status": file.status, "reason": file.reason} for file in done]
+            with self._bench.database.write() as connection:
+                run_rows.set_job(connection, job_id, done=len(done), result={"files": files})
+
+    def take_in(self, path: Path, *, is_demo: bool) -> IngestedFile:
+        """Take one film in; the same content with the same captions again is `known`."""
+        try:
+            return self._take_in(path, is_demo=is_demo)
+        except (MediaError, ProviderError) as error:
+            return IngestedFile(str(path), None, "failed", error.message)
+        except WordreelError as error:
+            return IngestedFile(str(path), None, "failed", f"{error.message} {error.hint}".strip())
+
+    def _take_in(self, path: Path, *, is_demo: bool) -> IngestedFile:
+        facts = self._bench.media_tools.probe(path)
+        media_id = hash_file(path)
+        cues, notes = self._captions(path)
+        title, year = title_of(path)
+        model = f"{self._transcriber.model}+{_captions_key(cues)}" if cues else self._transcriber.model
+        with self._bench.database.write() as connection:
+            save_media(connection, facts, is_stored=False, is_demo=is_demo)
+            films = {film.path: film for film in list_films(connection)}
+            known_id = find_transcript(connection, media_id, self._transcriber.engine, model)
+            before = films.get(path)
+            film_id = save_film(connection, path, media_id, title=title, year=year, is_demo=is_demo)
+            if known_id is not None:
+                set_film_transcript(connection, film_id, known_id)
+        if known_id is not None and before is not None and before.media_id == media_id and before.transcript_id == known_id:
+            return IngestedFile(str(path), media_id, "known", "")
+        if known_id is None:
+            if facts.audio is None and not cues:
+                return IngestedFile(str(path), media_id, "ingested", "It has no sound and no captions: no word can be found in it.")
+            recognition = self._transcriber.transcribe(path, language="en", known_cues=cues)
+            from dataclasses import replace
+
+            transcript = as_transcript(media_id, replace(recognition, model=model))
+            with self._bench.database.write() as connection:
+                save_transcript(connection, transcript)
+                set_film_transcript(connection, film_id, transcript.transcript_id)
+            if not transcript.words:
+                notes = (*notes, "No captions beside it or in it, and no recogniser: no word can be found in it.")
+        return IngestedFile(str(path), media_id, "ingested", " ".join(notes))
+
+    def _captions(self, path: Path) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
+        """Captions beside the film, else the first text subtitles in it; what could not be read of them."""
+        for sidecar in caption_files(path):
+            cues, problems = parse_captions(sidecar.read_bytes(), sidecar.name)
+            return spoken_cues(cues), problems
+        return spoken_cues(self._bench.media_tools.embedded_captions(path)), ()
+
+
+def caption_files(path: Path) -> list[Path]:
+    """`film.srt`, `film.en.vtt` … beside `film.mp4`; the plain name first, English before others."""
+    if not path.parent.is_dir():
+        return []
+    found = [
+        other
+        for other in path.parent.iterdir()
+        if other.suffix.lower() in CAPTION_SUFFIXES and (other.stem == path.stem or other.stem.startswith(f"{path.stem}."))
+    ]
+    return sorted(found, key=lambda other: (other.stem != path.stem, ".en" not in other.stem.lower(), other.name))
+
+
+def title_of(path: Path) -> tuple[str, int | None]:
+    """Title and year as the file's name tells them: `Harbour.Point.(1994).mp4` → (`Harbour Point`, 1994)."""
+    stem = re.sub(r"[._]+", " ", path.stem).strip()
+    match = re.search(r"[\s(\[]*((?:19|20)\d{2})[)\]]?", stem)
+    if match and match.start() > 0:
+        return stem[: match.start()].strip() or stem, int(match[1])
+    return stem or path.name, None
+
+
+def _captions_key(cues: tuple[Cue, ...]) -> str:
+    from core.pipeline.bench import digest
+
+    return digest([[cue.start_s, cue.end_s, cue.text] for cue in cues])[:12]
