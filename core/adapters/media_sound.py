@@ -59,7 +59,7 @@ def read_sound(path: Path, span: Span) -> SoundRange:
     if source_hz in CLIP_RATES_HZ:
         return SoundRange(samples, source_hz)
     n_samples = round(span.end_s * CLIP_RATES_HZ[1]) - round(span.start_s * CLIP_RATES_HZ[1])
-    return SoundRange(_resampled(samples, source_hz, CLIP_RATES_HZ[1], n_samples), CLIP_RATES_HZ[1])
+    return SoundRange(resampled(samples, source_hz, CLIP_RATES_HZ[1], n_samples), CLIP_RATES_HZ[1])
 
 
 def read_peaks(path: Path, n_peaks: int) -> tuple[float, ...]:
@@ -125,7 +125,7 @@ def _decoded(film: InputContainer, stream: av.AudioStream, start_s: float, zero:
             yield frame
 
 
-def _resampled(samples: NDArray[np.float32], from_hz: int, to_hz: int, n_samples: int) -> NDArray[np.float32]:
+def resampled(samples: NDArray[np.float32], from_hz: int, to_hz: int, n_samples: int) -> NDArray[np.float32]:
     """The whole range at another rate, without delay, exactly `n_samples` long."""
     import av
     import numpy as np
