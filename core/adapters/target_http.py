@@ -59,11 +59,11 @@ class HttpTarget:
         self._secrets = (token,)
         if not re.fullmatch(r"[\x21-\x7e]*", token):
             raise InvalidInput("BACKEND_TOKEN holds characters that no header can carry.", hint="Copy it again, without spaces.")
-        signed = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         self._client = httpx.Client(
-            headers={"Accept": "application/json", "Accept-Encoding": "identity", **signed},
+            headers=headers | ({"Authorization": f"Bearer {token}"} if token else {}),
             timeout=httpx.Timeout(timeout_s, connect=connect_timeout_s),
-            limits=httpx.Limits(max_keepalive_connections=0),
+            limits=httpx.Limits(max_keepalive_connections=4, keepalive_expiry=2.0),
             follow_redirects=False,
             trust_env=address.host not in LOOPBACK_HOSTS,
         )
@@ -75,7 +75,8 @@ class HttpTarget:
         """See `core.ports.ExportTarget.send`."""
         try:
             check_files(items)
-            headers = {"Content-Type": "application/json", "Content-Length": str(payload_size(source_id, items))}
+            size = str(payload_size(source_id, items))
+            headers = {"Content-Type": "application/json", "Content-Length": size, "Connection": "close"}
         except (MediaError, ValueError) as error:
             raise ExportError(f"Nothing was sent: {error}", provider=self.name) from error
         with self._exchange("POST", UPLOAD_PATH, content=payload_stream(source_id, items), headers=headers) as response:
@@ -125,6 +126,7 @@ class HttpTarget:
         with _Deadline(self._deadline_s) as deadline:
             try:
                 with self._client.stream(method, self.url + path, extensions={"trace": deadline.trace}, **arguments) as response:
+                    deadline.hold(response.extensions["network_stream"])
                     yield response
             except MediaError as error:
                 raise ExportError(f"The request was broken off: {error.message}", hint=error.hint, provider=self.name) from error
@@ -206,9 +208,13 @@ class _Deadline:
     def trace(self, event: str, info: dict[str, Any]) -> None:
         """Called by httpcore at each step; a TLS socket replaces the plain one."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._socket = info["return_value"].get_extra_info("socket")
-            if self.is_over:
-                self._end()
+            self.hold(info["return_value"])
+
+    def hold(self, stream: Any) -> None:
+        """Take over the socket of a connection, a kept one too."""
+        self._socket = stream.get_extra_info("socket")
+        if self.is_over:
+            self._end()
 
     def _end(self) -> None:
         self.is_over = True

@@ -19,9 +19,16 @@ SHA = hashlib.sha256(DATA).hexdigest()
 @pytest.fixture
 def server(tmp_path):
     with LoopbackBackend(tmp_path) as server:
-        sent = {"slug": "a", "name": "a-1", "format": "mp4", "video_data_base64": base64.b64encode(DATA).decode(), "size_bytes": len(DATA),
-                "audio_transcript": "I refer", "metadata": {"slug": "a"},
-                "word_mappings": [{"word": "re fer", "learning_language": "en", "relevance_score": 0.9, "transcript_source": "audio"}]}  # fmt: skip
+        sent = {
+            "slug": "a",
+            "name": "a-1",
+            "format": "mp4",
+            "video_data_base64": base64.b64encode(DATA).decode(),
+            "size_bytes": len(DATA),
+            "audio_transcript": "I refer",
+            "metadata": {"slug": "a"},
+            "word_mappings": [{"word": "re fer", "learning_language": "en", "relevance_score": 0.9, "transcript_source": "audio"}],
+        }
         answer = server.backend.upload(json.dumps({"source_id": "s", "videos": [sent]}).encode())
         assert answer.status == 200
         yield server
@@ -47,16 +54,23 @@ def test_a_video_with_the_headers_of_the_contract(client):
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
-    [("bytes=0-9", (0, 10)), ("bytes=10200-", (10200, 10240)), ("bytes=-5", (10235, 10240)), ("bytes=0-5,3-20", (0, 21)),
-     ("bytes=10000-99999", (10000, 10240))],
-)  # fmt: skip
+    [
+        ("bytes=0-9", (0, 10)),
+        ("bytes=10200-", (10200, 10240)),
+        ("bytes=-5", (10235, 10240)),
+        ("bytes=0-5,3-20", (0, 21)),
+        ("bytes=10000-99999", (10000, 10240)),
+    ],
+)
 def test_a_part(client, asked, expected):
     answer = client.get("/v3/videos/1", headers={"Range": asked})
     assert (answer.status_code, answer.content) == (206, DATA[slice(*expected)])
     assert answer.headers["content-range"] == f"bytes {expected[0]}-{expected[1] - 1}/10240"
 
 
-@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=-0", "bytes=9-2", "bytes=--1", "bytes=" + ",".join(f"{i}-{i + 1}" for i in range(4000))])
+@pytest.mark.parametrize(
+    "asked", ["bytes=10240-", "bytes=-0", "bytes=9-2", "bytes=--1", "bytes=" + ",".join(f"{i}-{i + 1}" for i in range(4000))]
+)
 def test_a_wrong_part_is_416_at_once(client, asked):
     started = time.perf_counter()
     answer = client.get("/v3/videos/1", headers={"Range": asked})
@@ -80,9 +94,17 @@ def test_no_such_video(client, video_id):
 
 def test_the_words_of_the_later_version(client, server):
     server.backend.fill_bundle("demo", ["abate"])
-    assert client.get("/v3/api/check-word-videos", params={"word": "re fer", "lang": "en"}).json() == {"word": "re fer", "has_videos": True, "video_count": 1}
+    assert client.get("/v3/api/check-word-videos", params={"word": "re fer", "lang": "en"}).json() == {
+        "word": "re fer",
+        "has_videos": True,
+        "video_count": 1,
+    }
     assert client.get("/v3/admin/bundles/demo/words-needing-videos").json() == {"bundle": "demo", "words": ["abate"], "total_count": 1}
-    assert client.get("/v3/admin/bundles/toefl_beginner/words-needing-videos").json() == {"bundle": "toefl_beginner", "words": [], "total_count": 0}
+    assert client.get("/v3/admin/bundles/toefl_beginner/words-needing-videos").json() == {
+        "bundle": "toefl_beginner",
+        "words": [],
+        "total_count": 0,
+    }
     found = client.get("/v3/words/re%20fer/videos").json()
     assert found["word"] == "re fer"
     assert [(clip["video_id"], clip["slug"], clip["relevance_score"]) for clip in found["videos"]] == [(1, "a", 0.9)]
@@ -93,9 +115,15 @@ def test_the_words_of_the_later_version(client, server):
 
 @pytest.mark.parametrize(
     ("content", "kind", "status"),
-    [(b'{"videos": []}', "application/json", 400), (b"{}", "application/json; charset=utf-8", 400), (b"{", "application/json", 500),
-     (b'{"videos": [{}]}', "application/json", 500), (b'{"videos": [{}]}', "text/plain", 500), (b" " * (20 * 1024 * 1024 + 1), "application/json", 500)],
-)  # fmt: skip
+    [
+        (b'{"videos": []}', "application/json", 400),
+        (b"{}", "application/json; charset=utf-8", 400),
+        (b"{", "application/json", 500),
+        (b'{"videos": [{}]}', "application/json", 500),
+        (b'{"videos": [{}]}', "text/plain", 500),
+        (b" " * (20 * 1024 * 1024 + 1), "application/json", 500),
+    ],
+)
 def test_errors_have_the_statuses_of_the_contract(client, content, kind, status):
     answer = client.post("/v3/admin/videos/batch-upload", content=content, headers={"Content-Type": kind})
     assert (answer.status_code, list(answer.json())) == (status, ["error"])

@@ -23,10 +23,19 @@ def backend(tmp_path):
 def video(slug="a", data=b"film", **changes):
     mappings = [{"word": "refer", "learning_language": "en", "relevance_score": 0.9, "transcript_source": "audio", "timestamp": 1.2}]
     return {
-        "slug": slug, "name": slug, "format": "mp4", "video_data_base64": base64.b64encode(data).decode(), "size_bytes": len(data),
-        "transcript": "t", "audio_transcript": "I refer", "audio_transcript_verified": True, "whisper_metadata": {"words": []},
-        "metadata": {"movie_year": 1936}, "word_mappings": mappings, **changes,
-    }  # fmt: skip
+        "slug": slug,
+        "name": slug,
+        "format": "mp4",
+        "video_data_base64": base64.b64encode(data).decode(),
+        "size_bytes": len(data),
+        "transcript": "t",
+        "audio_transcript": "I refer",
+        "audio_transcript_verified": True,
+        "whisper_metadata": {"words": []},
+        "metadata": {"movie_year": 1936},
+        "word_mappings": mappings,
+        **changes,
+    }
 
 
 def body(*videos, **changes):
@@ -70,7 +79,9 @@ def test_the_clips_of_a_word_come_best_first(backend):
     def scored(score):
         return [{"word": "refer", "learning_language": "en", "relevance_score": score}]
 
-    backend.upload(body(*(video(slug, word_mappings=scored(score)) for slug, score in [("low", 0.2), ("top", 0.95), ("gone", 0), ("mid", 0.5)])))
+    backend.upload(
+        body(*(video(slug, word_mappings=scored(score)) for slug, score in [("low", 0.2), ("top", 0.95), ("gone", 0), ("mid", 0.5)]))
+    )
     clips = backend.videos_of_word("refer").body["videos"]
     assert [clip["name"] for clip in clips] == ["top", "mid", "low", "gone"]
     assert clips[0]["url"] == "/backend/v3/videos/2"
@@ -85,15 +96,30 @@ def test_videos_missing_empty_or_no_list_is_400(backend, bad):
 @pytest.mark.parametrize(
     "bad",
     [
-        {"name": "n" * 256}, {"name": None}, {"format": "f" * 11}, {"audio_transcript": "a\x00b"}, {"metadata": {"a": "\x00"}},
-        {"whisper_metadata": {"a": float("nan")}}, {"video_data_base64": "abc"}, {"video_data_base64": None}, {"video_data_base64": 5},
-        {"word_mappings": [{"word": "w", "relevance_score": 1.01}]}, {"word_mappings": [{"word": "w", "relevance_score": -0.01}]},
-        {"word_mappings": [{"word": "w", "relevance_score": float("nan")}]}, {"word_mappings": [{"word": "w", "relevance_score": True}]},
-        {"word_mappings": [{"word": "w", "learning_language": "l" * 11}]}, {"word_mappings": [{"word": "w", "transcript_source": "t" * 21}]},
-        {"word_mappings": [{"relevance_score": 1}]}, {"word_mappings": "w"}, {"size_bytes": "big"}, {"size_bytes": 2**31}, {"transcript": "\ud800"},
-        {"transcript": 5}, {"slug": None},
+        {"name": "n" * 256},
+        {"name": None},
+        {"format": "f" * 11},
+        {"audio_transcript": "a\x00b"},
+        {"metadata": {"a": "\x00"}},
+        {"whisper_metadata": {"a": float("nan")}},
+        {"video_data_base64": "abc"},
+        {"video_data_base64": None},
+        {"video_data_base64": 5},
+        {"word_mappings": [{"word": "w", "relevance_score": 1.01}]},
+        {"word_mappings": [{"word": "w", "relevance_score": -0.01}]},
+        {"word_mappings": [{"word": "w", "relevance_score": float("nan")}]},
+        {"word_mappings": [{"word": "w", "relevance_score": True}]},
+        {"word_mappings": [{"word": "w", "learning_language": "l" * 11}]},
+        {"word_mappings": [{"word": "w", "transcript_source": "t" * 21}]},
+        {"word_mappings": [{"relevance_score": 1}]},
+        {"word_mappings": "w"},
+        {"size_bytes": "big"},
+        {"size_bytes": 2**31},
+        {"transcript": "\ud800"},
+        {"transcript": 5},
+        {"slug": None},
     ],
-)  # fmt: skip
+)
 def test_one_bad_item_is_500_and_undoes_all(backend, bad):
     status, answer = backend.upload(body(video("good"), video(**{"slug": "bad", **bad})))
     assert (status, list(answer)) == (500, ["error"])

@@ -18,15 +18,30 @@ from tests.loopback.items import make_item
 
 TOKEN = "secret-token"
 IN_DOUBT = [
-    Misbehaviour.CUT_AFTER, Misbehaviour.CUT_BEFORE, Misbehaviour.SILENT_AFTER, Misbehaviour.HTML_200, Misbehaviour.HTML_200_AFTER,
-    Misbehaviour.EMPTY_200_AFTER, Misbehaviour.CUT_JSON_200_AFTER, Misbehaviour.OTHER_SLUGS_AFTER, Misbehaviour.ONE_BYTE_AT_A_TIME_AFTER,
-    Misbehaviour.ENDLESS_AFTER, Misbehaviour.GZIP_AFTER, Misbehaviour.HTML_500_AFTER, Misbehaviour.GATEWAY_502_AFTER,
-    Misbehaviour.ACCEPTED_202_AFTER, Misbehaviour.UNAVAILABLE_503,
-]  # fmt: skip
+    Misbehaviour.CUT_AFTER,
+    Misbehaviour.CUT_BEFORE,
+    Misbehaviour.SILENT_AFTER,
+    Misbehaviour.HTML_200,
+    Misbehaviour.HTML_200_AFTER,
+    Misbehaviour.EMPTY_200_AFTER,
+    Misbehaviour.CUT_JSON_200_AFTER,
+    Misbehaviour.OTHER_SLUGS_AFTER,
+    Misbehaviour.ONE_BYTE_AT_A_TIME_AFTER,
+    Misbehaviour.ENDLESS_AFTER,
+    Misbehaviour.GZIP_AFTER,
+    Misbehaviour.HTML_500_AFTER,
+    Misbehaviour.GATEWAY_502_AFTER,
+    Misbehaviour.ACCEPTED_202_AFTER,
+    Misbehaviour.UNAVAILABLE_503,
+]
 DEFINITE = [
-    Misbehaviour.ERROR_500, Misbehaviour.RATE_429, Misbehaviour.TOO_LARGE_413, Misbehaviour.UNAUTHORIZED_401, Misbehaviour.MISSING_404,
+    Misbehaviour.ERROR_500,
+    Misbehaviour.RATE_429,
+    Misbehaviour.TOO_LARGE_413,
+    Misbehaviour.UNAUTHORIZED_401,
+    Misbehaviour.MISSING_404,
     Misbehaviour.REDIRECT,
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -121,7 +136,9 @@ def test_one_bad_item_and_one_that_kills_the_connection_hold_back_no_other(serve
 
 def test_an_export_through_every_fault_is_there_exactly_once(server, target, tmp_path):
     items = [make_item(tmp_path, f"clip-{i}", size_bytes=4000, word=f"word{i}") for i in range(8)]
-    server.misbehaviours.extend([Misbehaviour.CUT_AFTER, Misbehaviour.SILENT_AFTER, Misbehaviour.RATE_429, Misbehaviour.HTML_200, Misbehaviour.TOO_LARGE_413])
+    server.misbehaviours.extend(
+        [Misbehaviour.CUT_AFTER, Misbehaviour.SILENT_AFTER, Misbehaviour.RATE_429, Misbehaviour.HTML_200, Misbehaviour.TOO_LARGE_413]
+    )
     results = send_all(target, items, limit_bytes=14_000, attempts=6)
     assert all(result.video_id for result in results)
     assert [server.backend.count_videos(f"word{i}") for i in range(8)] == [1] * 8

@@ -59,7 +59,11 @@ ANSWERS = {
     Misbehaviour.HTML_200_AFTER: (200, "text/html", b"<html>Welcome to the hotel's network</html>"),
     Misbehaviour.EMPTY_200_AFTER: (200, "application/json", b""),
     Misbehaviour.CUT_JSON_200_AFTER: (200, "application/json", b'{"success": true, "results": [{"slug"'),
-    Misbehaviour.OTHER_SLUGS_AFTER: (200, "application/json", b'{"success": true, "results": [{"slug": "x", "video_id": 1, "status": "created"}]}'),
+    Misbehaviour.OTHER_SLUGS_AFTER: (
+        200,
+        "application/json",
+        b'{"success": true, "results": [{"slug": "x", "video_id": 1, "status": "created"}]}',
+    ),
     Misbehaviour.HTML_500_AFTER: (500, "text/html", b"<h1>Internal Server Error</h1>"),
     Misbehaviour.GATEWAY_502_AFTER: (502, "text/html", b"<h1>Bad Gateway</h1>"),
     Misbehaviour.ACCEPTED_202_AFTER: (202, "application/json", b"{}"),
@@ -112,6 +116,7 @@ class LoopbackBackend:
         app = FastAPI()
         app.include_router(backend_router(lambda: self.backend))
         self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does so only for sockets it binds itself
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/backend"
         settings = uvicorn.Config(_Misbehaving(app, self), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)

@@ -26,7 +26,9 @@ def bare_item(slug: str, *, path: str = "", size_bytes: int = 1000, word: str = 
         transcript="I refer you to the manual.",
         audio_transcript="I refer you to the “manual”.",
         audio_transcript_verified=True,
-        whisper_metadata={"words": [{"word": "I", "start": 0.1, "end": 0.2}, {"word": "refer", "start": 0.2, "end": 0.61, "confidence": 0.98}]},
+        whisper_metadata={
+            "words": [{"word": "I", "start": 0.1, "end": 0.2}, {"word": "refer", "start": 0.2, "end": 0.61, "confidence": 0.98}]
+        },
         metadata={"clip_id": 7, "slug": slug, "duration_seconds": 3.2, "resolution": "640x360", "movie_title": "Café", "movie_year": 1936},
         word_mappings=(WordMapping(word, "en", score, "audio", 0.2),),
     )

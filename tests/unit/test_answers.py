@@ -26,18 +26,34 @@ def test_reads_one_result_an_item():
 
 @pytest.mark.parametrize(
     "answer",
-    [None, [], {}, {"success": True}, {"success": False, "results": [row("a"), row("b")]}, {"success": True, "results": [row("a")]},
-     {"success": True, "results": [row("b"), row("a")]}, {"success": True, "results": [row("a"), row("b", status="burnt")]},
-     {"success": True, "results": [row("a"), row("b", status=[])]}, {"success": True, "results": [row("a"), row("b", video_id=None)]},
-     {"success": True, "results": [row("a"), row("b", video_id=True)]}, {"success": True, "results": [row("a"), 5]}],
-)  # fmt: skip
+    [
+        None,
+        [],
+        {},
+        {"success": True},
+        {"success": False, "results": [row("a"), row("b")]},
+        {"success": True, "results": [row("a")]},
+        {"success": True, "results": [row("b"), row("a")]},
+        {"success": True, "results": [row("a"), row("b", status="burnt")]},
+        {"success": True, "results": [row("a"), row("b", status=[])]},
+        {"success": True, "results": [row("a"), row("b", video_id=None)]},
+        {"success": True, "results": [row("a"), row("b", video_id=True)]},
+        {"success": True, "results": [row("a"), 5]},
+    ],
+)
 def test_anything_else_is_not_believed(answer):
     with pytest.raises(BadAnswer):
         read_results(answer, ITEMS)
 
 
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.sampled_from(["success", "results", "slug", "video_id", "status"]), inner, max_size=4), max_leaves=12)  # fmt: skip
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["success", "results", "slug", "video_id", "status"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
 
 
 @given(json_values)
@@ -55,8 +71,19 @@ def test_messages_are_short_plain_and_without_secrets():
 
 @pytest.mark.parametrize(
     ("header", "expected"),
-    [(None, 0), ("", 0), ("7", 7), (" 2.5 ", 2.5), ("-3", 0), ("315360000", 300), ("9" * 400, 0), ("soon", 0), ("Thu, 01 Jan 2026 00:00:09 GMT", 9),
-     ("Wed, 31 Dec 2025 23:00:00 GMT", 0), ("Fri, 01 Jan 2036 00:00:00 GMT", 300)],
-)  # fmt: skip
+    [
+        (None, 0),
+        ("", 0),
+        ("7", 7),
+        (" 2.5 ", 2.5),
+        ("-3", 0),
+        ("315360000", 300),
+        ("9" * 400, 0),
+        ("soon", 0),
+        ("Thu, 01 Jan 2026 00:00:09 GMT", 9),
+        ("Wed, 31 Dec 2025 23:00:00 GMT", 0),
+        ("Fri, 01 Jan 2036 00:00:00 GMT", 300),
+    ],
+)
 def test_retry_after_in_every_form(header, expected):
     assert retry_after_s(header, MOMENT) == pytest.approx(expected)

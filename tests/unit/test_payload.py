@@ -52,9 +52,18 @@ def test_an_item_says_what_the_contract_names():
     sent = json.loads(item_head(item) + b'QQ=="}')
     assert list(sent["word_mappings"][0]) == ["word", "learning_language", "relevance_score", "transcript_source", "timestamp"]
     assert set(sent) == {
-        "slug", "name", "format", "video_data_base64", "size_bytes", "transcript", "audio_transcript", "audio_transcript_verified",
-        "whisper_metadata", "metadata", "word_mappings",
-    }  # fmt: skip
+        "slug",
+        "name",
+        "format",
+        "video_data_base64",
+        "size_bytes",
+        "transcript",
+        "audio_transcript",
+        "audio_transcript_verified",
+        "whisper_metadata",
+        "metadata",
+        "word_mappings",
+    }
 
 
 def test_an_unknown_year_is_null():

@@ -75,12 +75,18 @@ def test_one_bad_item_costs_few_requests(bad):
 
 @given(st.lists(st.sampled_from(["lost_after", "lost_before", "rate"]), max_size=3), st.sets(st.integers(0, 23), max_size=4))
 def test_doubt_is_sent_again_until_it_is_sure(faults, bad):
-    errors = {"lost_after": "lost_after", "lost_before": ProviderUnavailable("x"), "rate": ExportError("429", is_retryable=True, is_about_items=False)}
+    errors = {
+        "lost_after": "lost_after",
+        "lost_before": ProviderUnavailable("x"),
+        "rate": ExportError("429", is_retryable=True, is_about_items=False),
+    }
     target = Target(refused={ITEMS[i].slug for i in bad} if "lost_after" not in faults else (), plan=[errors[name] for name in faults])
     results, waits = send_all(target, limit_bytes=100 * SIZE)
     assert len(waits) == len(faults)
     assert set(target.arrived) == {item.name for i, item in enumerate(ITEMS) if i not in bad or "lost_after" in faults}
-    assert all((result.status is ItemStatus.FAILED) == (item.name not in target.arrived) for item, result in zip(ITEMS, results, strict=True))
+    assert all(
+        (result.status is ItemStatus.FAILED) == (item.name not in target.arrived) for item, result in zip(ITEMS, results, strict=True)
+    )
 
 
 def test_an_item_that_kills_the_connection_every_time_holds_back_no_other():
