@@ -25,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sets = {"hand": [u for u in utterances() if u.timing == "hand"], "machine": [u for u in utterances() if u.timing == "machine"]}
     sets["composite"] = [composite()]
-    print("set        sound   words aligned  start/end error of aligned words, ms: p50   p90   p95   max   over 100 ms  caption p90  x real time")
+    print("set        sound   words aligned  errors of the aligned, ms: p50   p90   p95   max  over 100 ms  captions p90  x real time")
     with tempfile.TemporaryDirectory() as folder:
         for kind in arguments.kinds.split(","):
             for name, members in sets.items():
@@ -48,7 +48,7 @@ def report(name: str, kind: str, members: list[Utterance], folder: Path, n_worst
     over = sum(max(row[2:]) > 0.1 for row in aligned) / max(1, len(aligned))
     p50, p90, p95 = np.percentile(errors, [50, 90, 95])
     print(
-        f"{name:10} {kind:6} {len(rows):6} {len(aligned) / len(rows):7.1%} {'':38}{p50:5.0f} {p90:5.0f} {p95:5.0f} {errors.max():5.0f}"
+        f"{name:10} {kind:6} {len(rows):6} {len(aligned) / len(rows):7.1%} {'':26}{p50:5.0f} {p90:5.0f} {p95:5.0f} {errors.max():5.0f}"
         f" {over:12.1%} {np.percentile(np.array(before) * 1000, 90):12.0f} {elapsed_s / length_s:12.3f}"
     )
     for row in sorted(aligned, key=lambda row: -max(row[2:]))[:n_worst]:

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from core.model.transcripts import Cue
 
@@ -26,9 +27,12 @@ _MUSIC = re.compile("[♩♪♫♬#]{1,}(?=\\s|$)|(?:^|(?<=\\s))[♩♪♫♬#]+
 _DASH = re.compile(r"^\s*(?:[-‐‑–—−]+|>>+)\s*(?=\S)")
 _SPEAKER = re.compile(r"^\s*((?:[A-Z][\w.'’&-]*|\#?\d+)(?:\s+(?:[A-Z][\w.'’&-]*|\#?\d+|of|the|and|de|von|van)){0,3})\s*:(?=\s|$)")
 _OPENERS = frozenset(
-    "remember listen look note warning question answer result fact rule first second third example yes no and but so now okay ok "
-    "well then because finally why how what who when where think imagine wait please never always problem solution truth point".split()
-)
+    {
+        "remember", "listen", "look", "note", "warning", "question", "answer", "result", "fact", "rule", "first", "second", "third",
+        "example", "yes", "no", "and", "but", "so", "now", "okay", "ok", "well", "then", "because", "finally", "why", "how", "what",
+        "who", "when", "where", "think", "imagine", "wait", "please", "never", "always", "problem", "solution", "truth", "point",
+    }
+)  # fmt: skip
 """Capitalised words that open a sentence with a colon and name nobody."""
 
 
@@ -55,7 +59,7 @@ def parse_captions(data: bytes, name: str) -> tuple[tuple[Cue, ...], tuple[str, 
             problems.append(f"{name}, line {number}: the caption ends before it starts; left out.")
         elif cleaned:
             cues.append(Cue(start_s, end_s, cleaned))
-    if any(later.start_s < earlier.start_s for earlier, later in zip(cues, cues[1:], strict=False)):
+    if any(later.start_s < earlier.start_s for earlier, later in pairwise(cues)):
         problems.append(f"{name}: captions are not in order of time; sorted.")
         cues.sort(key=lambda cue: (cue.start_s, cue.end_s))
     if not cues and not problems and text.strip():
@@ -170,8 +174,7 @@ def _end_of_block(lines: list[str], at: int) -> int:
 
 def _seconds(groups: Sequence[str | None]) -> float:
     hours, minutes, seconds, fraction = groups
-    assert minutes is not None and seconds is not None and fraction is not None
-    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + int(fraction.ljust(3, "0")) / 1000
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0) + int((fraction or "0").ljust(3, "0")) / 1000
 
 
 def _stamp(moment_s: float, mark: str) -> str:

@@ -1,0 +1,37 @@
+"""Captions as a transcriber: their words, spread over their times. Nothing is heard, and the transcript says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.model.transcripts import Cue, Segment
+from core.ports import Recognition
+from core.rules.cues import spoken_cues
+from core.rules.word_timing import repair_order, spread_over_cue
+
+NO_CAPTIONS = "no_captions: the media has no captions, and no recogniser was asked"
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionsTranscriber:
+    """`ports.Transcriber` without a recogniser: the known cues are the whole truth."""
+
+    engine: str = "captions"
+    model: str = "captions"
+
+    def transcribe(self, media_path: Path, *, language: str, known_cues: Sequence[Cue]) -> Recognition:
+        """Words of what is spoken in the cues (no stage directions, no speakers), without probability; no cues, no words."""
+        cues = spoken_cues(sorted(known_cues, key=lambda cue: (cue.start_s, cue.end_s)))
+        words = repair_order([word for cue in cues for word in spread_over_cue(cue)])
+        return Recognition(
+            engine=self.engine,
+            model=self.model,
+            language=language,
+            text=" ".join(cue.text for cue in cues),
+            segments=tuple(Segment(cue.start_s, cue.end_s, cue.text) for cue in cues),
+            words=words,
+            is_verified_by_audio=False,
+            notes=() if words else (NO_CAPTIONS,),
+        )

@@ -1,0 +1,247 @@
+"""faster-whisper as a transcriber: words that were heard, each with the model's own probability.
+
+Known captions are not given to the model, neither as a prompt nor as hotwords: a prompted model "hears" the prompt in noise and
+silence, and what it heard would then prove nothing about the captions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.adapters.sound_av import SAMPLE_RATE_HZ, measure_loudness, read_pcm
+from core.errors import ModelMissing, ProviderError, Refused
+from core.model.transcripts import Cue, Segment, TimedBy, WordTiming
+from core.ports import Recognition
+from core.rules.word_timing import is_sayable, repair_order
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MODEL_SIZES = {
+    "tiny": "75 MB", "tiny.en": "75 MB", "base": "145 MB", "base.en": "145 MB", "small": "480 MB", "small.en": "480 MB",
+    "medium": "1.5 GB", "medium.en": "1.5 GB", "large-v2": "3.1 GB", "large-v3": "3.1 GB", "turbo": "1.6 GB", "large-v3-turbo": "1.6 GB",
+    "distil-small.en": "330 MB", "distil-medium.en": "790 MB", "distil-large-v3": "1.5 GB",
+}  # fmt: skip
+"""What a download of a named model takes."""
+
+PICKLE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
+PICKLE_HEADS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+"""First bytes of what `torch.save` and `pickle` write."""
+
+CREDITS = ("thanks for watching", "thank you for watching", "subtitles by", "subscribe to", "please subscribe", "amara.org", "captioned by")
+"""What Whisper was trained to say where nobody speaks: the last words of videos with subtitles."""
+
+AUDIBLE_DB = -55.0
+
+
+@dataclass(frozen=True, slots=True)
+class HallucinationLimits:
+    """When a recognised segment is taken for something that nobody said.
+
+    Source: Radford and others, Robust speech recognition via large-scale weak supervision, 2022, section 4.5; the values are
+    those of its reference implementation.
+    """
+
+    no_speech_prob: float = 0.6
+    no_speech_logprob: float = -1.0
+    """A segment with a higher `no_speech_prob` and a lower log probability than these is silence."""
+    min_logprob: float = -1.6
+    """A segment below this is a guess, whatever else is said of it."""
+    max_compression_ratio: float = 2.4
+    """Text that packs better than this is one phrase over and over."""
+    credit_probability: float = 0.8
+    """A known credit line is dropped if its words are less likely than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperTranscriber:
+    """`ports.Transcriber` with faster-whisper on this machine; the model is loaded at the first use, once a process."""
+
+    model_name: str
+    """A hub name (`small.en`) that was fetched before, or a folder with a CTranslate2 model."""
+    limits: HallucinationLimits = field(default_factory=HallucinationLimits)
+    engine: str = "faster_whisper"
+
+    @property
+    def model(self) -> str:
+        """The name, or the folder's own name."""
+        return Path(self.model_name).name
+
+    def transcribe(self, media_path: Path, *, language: str, known_cues: Sequence[Cue]) -> Recognition:
+        """Recognise; segments that nobody said are dropped and noted. `known_cues` are not used (see the module).
+
+        Raises: MediaError; ModelMissing; Refused (a pickle); ProviderError.
+        """
+        model = load_model(self.model_name)
+        pcm = read_pcm(media_path)
+        try:
+            found, info = model.transcribe(
+                pcm.astype("float32") / 32768.0,
+                language=language.split("-")[0] or None,
+                word_timestamps=True,
+                vad_filter=True,
+                beam_size=5,
+                temperature=0.0,
+                condition_on_previous_text=False,
+                hallucination_silence_threshold=2.0,
+            )
+            segments = list(found)
+        except (RuntimeError, ValueError) as error:
+            raise ProviderError(f"faster-whisper failed on {media_path.name}: {error}", provider=self.engine, model=self.model) from error
+        duration_s = len(pcm) / SAMPLE_RATE_HZ
+        kept = [segment for segment in segments if not why_unsaid(segment, self.limits, duration_s)]
+        notes = _notes(pcm, segments, self.limits, info.duration_after_vad)
+        words = repair_order([word for segment in kept for word in _words(segment)])
+        return Recognition(
+            engine=self.engine,
+            model=self.model,
+            language=language or info.language,
+            text=" ".join(segment.text.strip() for segment in kept),
+            segments=tuple(Segment(float(segment.start), float(max(segment.start, segment.end)), segment.text.strip()) for segment in kept),
+            words=words,
+            is_verified_by_audio=True,
+            notes=notes,
+        )
+
+
+def why_unsaid(segment: Any, limits: HallucinationLimits, duration_s: float = float("inf")) -> str:
+    """Why a segment of faster-whisper is taken for a hallucination; empty for one that is kept."""
+    said = segment.text.strip().casefold()
+    probabilities = [word.probability for word in segment.words or ()]
+    mean = sum(probabilities) / len(probabilities) if probabilities else 0.0
+    if segment.end > duration_s + 1.0 or segment.start >= duration_s:
+        return "past the end"
+    if segment.no_speech_prob > limits.no_speech_prob and segment.avg_logprob < limits.no_speech_logprob:
+        return "no speech"
+    if segment.avg_logprob < limits.min_logprob:
+        return "a guess"
+    if segment.compression_ratio > limits.max_compression_ratio:
+        return "one phrase over and over"
+    if any(credit in said for credit in CREDITS) and mean < limits.credit_probability:
+        return "a credit line"
+    return "" if any(is_sayable(word.word) for word in segment.words or ()) else "no words"
+
+
+def _words(segment: Any) -> list[WordTiming]:
+    return [
+        WordTiming(
+            text=word.word.strip(),
+            start_s=float(word.start),
+            end_s=float(max(word.start, word.end)),
+            probability=min(1.0, max(0.0, float(word.probability))),
+            timed_by=TimedBy.RECOGNITION,
+        )
+        for word in segment.words or ()
+        if is_sayable(word.word)
+    ]
+
+
+def _notes(pcm: NDArray[np.int16], segments: Sequence[Any], limits: HallucinationLimits, speech_s: float) -> tuple[str, ...]:
+    notes = [
+        f"hallucination_dropped: {reason} at {segment.start:.1f} s: {segment.text.strip()[:60]}"
+        for segment in segments
+        if (reason := why_unsaid(segment, limits, len(pcm) / SAMPLE_RATE_HZ))
+    ]
+    if len(notes) == len(segments):
+        notes.append("silence" if not _is_audible(pcm) else "music: there is sound, but no speech that could be kept")
+    if speech_s == 0 and segments:
+        notes.append("no_voice: the voice detector heard no speech")
+    return tuple(notes)
+
+
+def _is_audible(pcm: NDArray[np.int16]) -> bool:
+    import numpy as np
+
+    loudness_db = measure_loudness(pcm)
+    return len(loudness_db) > 0 and float(np.percentile(loudness_db, 95)) > AUDIBLE_DB
+
+
+@lru_cache(maxsize=1)
+def load_model(model_name: str) -> Any:
+    """The loaded model. Never reaches for the network: a named model must have been fetched before.
+
+    Raises:
+        ModelMissing: it is not on this machine, or is not a CTranslate2 model.
+        Refused: it is a pickle.
+    """
+    folder_path = find_model(model_name)
+    try:
+        from faster_whisper import WhisperModel
+
+        return WhisperModel(str(folder_path), local_files_only=True)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ModelMissing(
+            f"The Whisper model in {folder_path.name} does not load: {error}", hint="Fetch it again.", model=model_name
+        ) from error
+
+
+def find_model(model_name: str) -> Path:
+    """The folder of a model that is on this machine, checked. Raises: ModelMissing, Refused."""
+    path = Path(model_name).expanduser()
+    if path.exists() or path.is_absolute():
+        return _checked(path)
+    if path.suffix in PICKLE_SUFFIXES:
+        raise _pickle_refused(path)
+    from faster_whisper.utils import download_model
+
+    try:
+        return _checked(Path(download_model(model_name, local_files_only=True)))
+    except (ValueError, OSError) as error:
+        raise _missing(model_name) from error
+
+
+def fetch_model(model_name: str) -> Path:
+    """Fetch a named model from its hub (`MODEL_SIZES`) and return its folder. Raises: ModelMissing, Refused."""
+    from faster_whisper.utils import download_model
+
+    try:
+        return _checked(Path(download_model(model_name)))
+    except (ValueError, OSError) as error:
+        raise ModelMissing(
+            f"The Whisper model {model_name!r} could not be fetched: {error}", hint="Check the name and the network."
+        ) from error
+
+
+def _missing(model_name: str) -> ModelMissing:
+    size = MODEL_SIZES.get(model_name, "")
+    return ModelMissing(
+        f"The Whisper model {model_name!r} is not on this machine.",
+        hint=f"Fetch it with python run.py setup{f' ({size})' if size else ''}, or set WHISPER_MODEL to a folder with a CTranslate2 model.",
+        provider="faster_whisper",
+        model=model_name,
+    )
+
+
+def _checked(path: Path) -> Path:
+    if path.is_file():
+        if path.suffix in PICKLE_SUFFIXES or _is_pickle(path):
+            raise _pickle_refused(path)
+        raise ModelMissing(f"WHISPER_MODEL names a file, {path.name}, not a folder.", hint="Give the folder of a CTranslate2 model.")
+    model_path = path / "model.bin"
+    if not model_path.is_file():
+        pickles = [inner for inner in sorted(path.glob("*")) if inner.suffix in PICKLE_SUFFIXES or inner.name == "pytorch_model.bin"]
+        if pickles:
+            raise _pickle_refused(pickles[0])
+        raise ModelMissing(f"There is no CTranslate2 model (model.bin) in {path}.", hint="Convert it with ct2-transformers-converter.")
+    if _is_pickle(model_path):
+        raise _pickle_refused(model_path)
+    if not (path / "tokenizer.json").is_file():
+        raise ModelMissing(f"The Whisper model in {path} lacks its tokenizer.json.", hint="Copy the whole folder of the model.")
+    return path
+
+
+def _is_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8).startswith(PICKLE_HEADS)
+
+
+def _pickle_refused(path: Path) -> Refused:
+    return Refused(
+        f"{path.name} is a pickled model: reading it could run any program.",
+        hint="Use a CTranslate2 model; ct2-transformers-converter makes one from safetensors.",
+    )
