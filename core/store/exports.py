@@ -149,6 +149,16 @@ def count_undecided(connection: Connection, word_ids: Sequence[int] | None, *, i
     return sum(1 for word_id in connection.execute(query).scalars() if wanted is None or word_id in wanted)
 
 
+def slugs_of(connection: Connection, clip_ids: Iterable[int]) -> dict[int, str]:
+    """Clip id → slug."""
+    found: dict[int, str] = {}
+    for ids in in_chunks(clip_ids):
+        found |= {
+            row.clip_id: row.slug for row in connection.execute(select(clips.c.clip_id, clips.c.slug).where(clips.c.clip_id.in_(ids)))
+        }
+    return found
+
+
 def facts_of(connection: Connection, media_ids: Iterable[str]) -> dict[str, tuple[MediaFacts, bool]]:
     """Media id → (facts, whether its bytes are stored)."""
     query = select(media.c.media_id, media.c.facts, media.c.is_stored).where(media.c.media_id.in_(list(media_ids)))
@@ -178,23 +188,19 @@ def live_rows(connection: Connection, target: str) -> list[LiveRow]:
 
 
 def doubtful_rows(connection: Connection, target: str) -> list[LiveRow]:
-    """Mappings of failed items that may have arrived: rows like live ones, without a digest."""
+    """Mappings of items whose request ended without an answer: rows like live ones, without a digest, oldest batch first."""
     query = (
         select(export_items)
         .join(export_batches, export_batches.c.batch_id == export_items.c.batch_id)
-        .where(export_batches.c.target == target, export_items.c.status == ItemStatus.FAILED)
-        .where(export_items.c.read_back == ReadBack.IN_DOUBT)
+        .where(export_batches.c.target == target, export_items.c.read_back == ReadBack.IN_DOUBT)
         .order_by(export_batches.c.number)
     )
-    found: dict[tuple[str, int], LiveRow] = {}
-    for row in connection.execute(query):
-        frozen = _frozen(row)
-        for word, sent in zip(frozen.words, frozen.item.word_mappings, strict=True):
-            if sent.relevance_score > 0:
-                found[row.name, word.word_id] = LiveRow(
-                    row.name, word.word_id, word.mapping_id, row.clip_id, None, sent.relevance_score, "", row.batch_id, word.asked
-                )
-    return list(found.values())
+    return [
+        LiveRow(row.name, word.word_id, word.mapping_id, row.clip_id, None, sent.relevance_score, "", row.batch_id, word.asked)
+        for row in connection.execute(query)
+        for frozen in [_frozen(row)]
+        for word, sent in zip(frozen.words, frozen.item.word_mappings, strict=True)
+    ]
 
 
 def conflicting_names(connection: Connection, target: str) -> set[str]:
@@ -375,6 +381,7 @@ def is_confirmed(connection: Connection, target: str) -> bool:
 
 
 def confirm_target(connection: Connection, target: str, actor: str) -> None:
+    """Record that somebody allowed exports to this host; a second time changes nothing."""
     insert_new(connection, targets, [{"target": target, "confirmed_by": actor, "confirmed_at": now()}], on=("target",))
 
 
@@ -399,7 +406,13 @@ def _the_batch(row: Row[Any] | None, message: str) -> BatchRow:
 
 def _item_columns(frozen: FrozenItem) -> dict[str, Any]:
     item = frozen.item
-    return {"name": item.name, "clip_id": frozen.clip_id, "slug": item.slug[:255], "size_bytes": item.size_bytes, "payload": _payload(frozen)}
+    return {
+        "name": item.name,
+        "clip_id": frozen.clip_id,
+        "slug": item.slug[:255],
+        "size_bytes": item.size_bytes,
+        "payload": _payload(frozen),
+    }
 
 
 def _payload(frozen: FrozenItem) -> dict[str, Any]:
