@@ -1,4 +1,4 @@
-"""What every export target does alike: over HTTP to a loopback backend, straight to the practice backend, and the fake."""
+"""What every export target does alike: over HTTP to a loopback backend, straight to the practice backend, a folder, and the fake."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from core.adapters.payload_stream import payload_stream
 from core.adapters.practice.backend import PracticeBackend
 from core.adapters.target_fake import FakeTarget
+from core.adapters.target_folder import FolderTarget
 from core.adapters.target_http import HttpTarget
 from core.adapters.target_practice import PracticeTarget
 from core.errors import ExportError, NotFound
@@ -22,10 +23,12 @@ from tests.loopback.backend import LoopbackBackend
 from tests.loopback.items import make_item
 
 
-@pytest.fixture(params=["http", "practice", "fake"])
+@pytest.fixture(params=["http", "practice", "folder", "fake"])
 def target(request, tmp_path):
     if request.param == "fake":
         yield FakeTarget()
+    elif request.param == "folder":
+        yield FolderTarget(tmp_path / "out")
     elif request.param == "practice":
         backend = PracticeBackend(tmp_path)
         yield PracticeTarget(backend)
@@ -120,3 +123,15 @@ def test_the_body_is_exactly_as_long_as_was_said(tmp_path):
     body = b"".join(payload_stream("só", items))
     assert len(body) == payload_size("só", items)
     assert [video["slug"] for video in json.loads(body)["videos"]] == [item.slug for item in items]
+
+
+def test_a_folder_holds_two_files_a_clip_and_no_leftovers(tmp_path):
+    target = FolderTarget(tmp_path / "out")
+    target.send("s", [make_item(tmp_path, "../../a\\b:c")])
+    with pytest.raises(ExportError):
+        target.send("s", [make_item(tmp_path, "good"), replace(make_item(tmp_path, "b"), size_bytes=5)])
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert len(names) == 2
+    facts = json.loads((tmp_path / "out" / names[0]).read_text())
+    assert (facts["file"], facts["slug"], facts["source_id"]) == (names[1], "../../a\\b:c", "s")
+    assert "video_data_base64" not in facts
