@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.adapters.rubric_features import verdict
+from core.adapters.rubric_reading import read_clip, read_tokens
 from core.model.clips import Verdict
 from core.model.vocabulary import VocabularyWord
 from core.ports import CallCost, ClipText
-from core.rules.clip_reading import read_clip, read_tokens
-from core.rules.teachability import verdict
 
 MOST_WORDS_A_CLIP = 5
 

@@ -53,7 +53,6 @@ class Reading:
     """`[first, last)` of the sentence of the first target, as indices into `tokens`."""
     level: Level
     """The word's own, or the guess."""
-    is_level_known: bool
     n_names: int
 
     @property
@@ -100,7 +99,7 @@ def read_clip(clip: ClipText, tokens: tuple[Token, ...], word: VocabularyWord) -
     known = clip.levels.get(word_key(word.text))
     return Reading(
         word=word, clip=clip, tokens=tokens, targets=(best, *(place for place in places if place != best)), target_keys=keys,
-        sentence=sentences[best], level=Level(known) if known in LEVEL_ORDER else guess_level(word.text), is_level_known=known in LEVEL_ORDER,
+        sentence=sentences[best], level=Level(known) if known in LEVEL_ORDER else guess_level(word.text),
         n_names=sum(is_name(tokens, place, word) for place in places),
     )  # fmt: skip
 

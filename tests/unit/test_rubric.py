@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from core.adapters import rubric_features
 from core.adapters.judge_rubric import RubricJudge
 from core.model.clips import Feature, Verdict
 from core.model.transcripts import TimedBy, WordTiming
 from core.model.vocabulary import VocabularyWord
 from core.ports import ClipText
-from core.rules import teachability
 
 LEVELS = {"abandon": "intermediate", "captain": "beginner", "storm": "beginner", "reluctant": "advanced"}
 
@@ -42,7 +42,7 @@ GOOD_CLIP = "The captain told the crew to abandon the ship because the storm had
 
 
 def test_the_weights_of_each_score_add_up_to_one() -> None:
-    for weights in (teachability.EDUCATION, teachability.CONTEXT, teachability.RELEVANCE):
+    for weights in (rubric_features.EDUCATION, rubric_features.CONTEXT, rubric_features.RELEVANCE):
         assert sum(weights.values()) == pytest.approx(1)
 
 

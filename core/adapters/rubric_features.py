@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.adapters.rubric_reading import LEVEL_ORDER, Reading, is_harder
 from core.model.clips import Feature, Scores, Verdict
 from core.model.transcripts import TimedBy, WordTiming
 from core.model.vocabulary import Level
-from core.rules.clip_reading import LEVEL_ORDER, Reading, is_harder
 from core.rules.closed_words import EXPLAINING, OPENING_JOINS, POINTING_BACK, RELATING
 from core.rules.strong_language import strong_words
 
