@@ -53,8 +53,11 @@ def fingerprint(tier: str) -> str:
 
 def read_stamp(venv: Path) -> dict[str, str]:
     """Tier → fingerprint of what is installed. Empty where nothing is, or where installing it was interrupted."""
-    if (venv / BEGUN).exists() or not python_path(venv).exists():
-        return {}
+    return {} if (venv / BEGUN).exists() or not python_path(venv).exists() else read_last_stamp(venv)
+
+
+def read_last_stamp(venv: Path) -> dict[str, str]:
+    """As `read_stamp`, but what held before an interruption."""
     try:
         return dict(json.loads((venv / STAMP).read_text(encoding="utf-8")))
     except (OSError, ValueError):

@@ -26,7 +26,7 @@ from launcher.environment import (
     fingerprint,
     missing_tiers,
     python_path,
-    read_stamp,
+    read_last_stamp,
     site_packages_path,
     venv_path,
 )
@@ -61,11 +61,15 @@ def ensure_set_up(wanted: list[str], is_asked: bool = False) -> None:
 def install(venv: Path, tiers: list[str]) -> None:
     """Install these tiers; the stamp is written last."""
     started = time.monotonic()
-    known = read_stamp(venv)
+    known = read_last_stamp(venv)
     begun = (venv / BEGUN).read_text(encoding="utf-8") if (venv / BEGUN).exists() else ""
     if begun:
         print("The last set-up was interrupted; it is done again.", flush=True)
     is_fresh = begun == "fresh" or not is_whole(venv)
+    if is_fresh:
+        known = {}
+    elif begun:  # any of what was there may be there in part
+        tiers = [tier for tier in REQUIREMENTS if tier in tiers or tier in known]
     check_disk(venv, tiers, is_fresh)
     if "all" in tiers:
         print("The search models' libraries (torch, with its CUDA libraries on Linux) take about 8 GB and several minutes.", flush=True)
