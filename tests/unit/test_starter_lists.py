@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.adapters.demo_script import STORIES
 from core.model.vocabulary import Level, ParsedList, VocabularyWord
 from core.rules.matching import WordMatcher
 from core.rules.word_lists import parse_word_list
@@ -39,3 +40,8 @@ def test_a_third_stands_on_both_lists_most_at_different_levels() -> None:
     both = toefl.keys() & ielts.keys()
     assert len(both) == 100
     assert sum(toefl[word] != ielts[word] for word in both) >= 75
+
+
+def test_the_demo_films_speak_words_of_the_lists() -> None:
+    listed = {word.text for exam in ("demo_toefl", "demo_ielts") for word in read(exam).words}
+    assert {word for story in STORIES for line in story.lines for word in line.words} <= listed
