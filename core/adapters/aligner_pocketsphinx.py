@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+LANGUAGES = ("en",)
+
 MAX_DISAGREEMENT_S = 0.05
 """How far the two alignments of a word may differ at either end."""
 
@@ -61,17 +63,16 @@ class _Found:
     worst_phone: float
 
 
+@dataclass(frozen=True, slots=True)
 class PocketSphinxAligner:
-    """`ports.Aligner` for English. Keeps nothing between calls but the loaded model."""
-
-    languages = ("en",)
+    """`ports.Aligner` for English. Keeps nothing between calls but the loaded model, which belongs to the process."""
 
     def align(self, media_path: Path, words: Sequence[WordTiming], *, language: str) -> tuple[WordTiming, ...]:
         """See `ports.Aligner.align`. A language other than English leaves every word as it is.
 
         Raises: MediaError, ModelMissing.
         """
-        if not words or not language.lower().startswith(self.languages):
+        if not words or not language.lower().startswith(LANGUAGES):
             return tuple(words)
         search = load_search()
         sound = _SoundReader(media_path)

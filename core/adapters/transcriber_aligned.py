@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.errors import UnsupportedMedia
@@ -14,22 +14,17 @@ from core.rules.word_timing import NO_SOUND
 ALIGNED_LANGUAGES = ("en",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AlignedTranscriber:
     """`ports.Transcriber` around another one; engine and model stay that one's, the notes say what alignment did."""
 
     transcriber: Transcriber
     aligner: Aligner
+    engine: str = field(init=False)
+    model: str = field(init=False)
 
-    @property
-    def engine(self) -> str:
-        """The inner transcriber's."""
-        return self.transcriber.engine
-
-    @property
-    def model(self) -> str:
-        """The inner transcriber's."""
-        return self.transcriber.model
+    def __post_init__(self) -> None:
+        self.engine, self.model = self.transcriber.engine, self.transcriber.model
 
     def transcribe(self, media_path: Path, *, language: str, known_cues: Sequence[Cue]) -> Recognition:
         """As the inner one, each word with the better of its own and the aligned times.

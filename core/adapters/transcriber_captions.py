@@ -14,7 +14,7 @@ from core.rules.word_timing import repair_order, spread_over_cue
 NO_CAPTIONS = "no_captions: the media has no captions, and no recogniser was asked"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CaptionsTranscriber:
     """`ports.Transcriber` without a recogniser: the known cues are the whole truth."""
 

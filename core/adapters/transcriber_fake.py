@@ -16,7 +16,7 @@ from core.rules.word_timing import repair_order, spread_over_cue
 UNSCRIPTED = "silence: nothing was scripted for this media"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FakeTranscriber:
     """`ports.Transcriber` by script.
 

@@ -58,7 +58,7 @@ class HallucinationLimits:
     """A known credit line is dropped if its words are less likely than this."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WhisperTranscriber:
     """`ports.Transcriber` with faster-whisper on this machine; the model is loaded at the first use, once a process."""
 
@@ -66,11 +66,11 @@ class WhisperTranscriber:
     """A hub name (`small.en`) that was fetched before, or a folder with a CTranslate2 model."""
     limits: HallucinationLimits = field(default_factory=HallucinationLimits)
     engine: str = "faster_whisper"
+    model: str = field(init=False)
+    """The name, or the folder's own name."""
 
-    @property
-    def model(self) -> str:
-        """The name, or the folder's own name."""
-        return Path(self.model_name).name
+    def __post_init__(self) -> None:
+        self.model = Path(self.model_name).name
 
     def transcribe(self, media_path: Path, *, language: str, known_cues: Sequence[Cue]) -> Recognition:
         """Recognise; segments that nobody said are dropped and noted. `known_cues` are not used (see the module).

@@ -62,7 +62,7 @@ def parse_captions(data: bytes, name: str) -> tuple[tuple[Cue, ...], tuple[str, 
     if any(later.start_s < earlier.start_s for earlier, later in pairwise(cues)):
         problems.append(f"{name}: captions are not in order of time; sorted.")
         cues.sort(key=lambda cue: (cue.start_s, cue.end_s))
-    if not cues and not problems and text.strip():
+    if not cues and not problems and text.strip() and not is_vtt:
         problems.append(f"{name}: no caption found.")
     if len(problems) > MAX_PROBLEMS:
         problems[MAX_PROBLEMS:] = [f"{name}: and {len(problems) - MAX_PROBLEMS} more problems."]

@@ -29,6 +29,10 @@ class Utterance:
     truth: tuple[tuple[str, float, float], ...]
 
     @property
+    def duration_s(self) -> float:
+        return max(end_s for _, _, end_s in self.truth)
+
+    @property
     def caption_words(self) -> tuple[WordTiming, ...]:
         return tuple(word for cue in self.cues for word in spread_over_cue(cue))
 
