@@ -1,0 +1,227 @@
+"""The ledger of paid calls: intent committed before, outcome after, keyed by content.
+
+An `intended` call becomes `done` (answered and kept; never called again, in any run), `failed` (definitely not paid: the next
+call tries anew) or `in_doubt` (it may have been paid: a time-out, or a worker that ended in between; the policy decides).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from core.errors import BadAnswer, ProviderError, ProviderUnavailable, WordreelError
+from core.pipeline.janitor import WorkerLost, is_live
+from core.store.database import Database
+from core.store.tables import ledger
+from core.timing import now
+
+POLL_S = 0.1
+
+
+class DoubtPolicy(StrEnum):
+    """What to do about a call that may have been paid. A provider's own."""
+
+    REPEAT = "repeat"
+    """Call once more for each doubt: the answer is worth more than the price."""
+    KEEP_IN_DOUBT = "keep_in_doubt"
+    """Do not call again; the word fails with the reason until a person retries with another policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaidCall:
+    """What is asked. Equal content is the same call, whoever asks and when."""
+
+    provider: str
+    operation: str
+    model: str
+    prompt_version: str
+    canonical_input: str
+    """All that the answer depends on, in one canonical text; never a secret. Only its digest is stored."""
+
+    @property
+    def key(self) -> str:
+        parts = (self.provider, self.operation, self.model, self.prompt_version, self.canonical_input)
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `body` is plain JSON, without secrets; `cost_usd` None means that the price is not known."""
+
+    body: Any
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTotals:
+    """Of one run, over all its resumes and retries."""
+
+    paid_calls: int
+    """Finished calls."""
+    in_doubt: int
+    repeated_calls: int
+    """Calls made again after a doubt."""
+    cost_usd: float
+    is_at_least: bool
+    """A price is not known, or a call is in doubt."""
+    tokens_in: int
+    tokens_out: int
+
+
+class Ledger:
+    """Makes paid calls, each at most once. For use in a worker; safe to share between threads."""
+
+    def __init__(self, database: Database, worker_id: str) -> None:
+        self._database = database
+        self._worker_id = worker_id
+        self._in_flight: set[int] = set()
+        self._lock = threading.Lock()
+
+    def call(self, call: PaidCall, perform: Callable[[], Answer], *, run_id: str, policy: DoubtPolicy) -> Answer:
+        """The answer to `call`: the kept one, or that of `perform`, which is called at most once.
+
+        An equal call that is in flight elsewhere is waited for. `perform` says by its error what happened:
+        ProviderUnavailable and anything unforeseen leave the call in doubt; BadAnswer was paid, and is raised again without a
+        call next time; every other ProviderError is a definite refusal that was not paid.
+        Raises: what `perform` raises; ProviderUnavailable for a doubt that the policy keeps; WorkerLost.
+        """
+        while True:
+            with self._lock:
+                known, entry_id = self._look(call, run_id, policy)
+            if known is not None:
+                return known
+            if entry_id is not None:
+                return self._perform(entry_id, perform)
+            time.sleep(POLL_S)
+
+    def _look(self, call: PaidCall, run_id: str, policy: DoubtPolicy) -> tuple[Answer | None, int | None]:
+        """The kept answer, or the entry of a new intent, or neither: an equal call is in flight."""
+        newest = select(ledger).where(ledger.c.call_key == call.key).order_by(ledger.c.attempt.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(newest).one_or_none()
+        if row is not None and row.state == "done":
+            return _kept(row, call), None
+        try:
+            with self._database.write() as connection:
+                row = connection.execute(newest).one_or_none()
+                state = None if row is None else row.state
+                if state == "intended" and row is not None:
+                    if not self._is_abandoned(connection, row.worker_id, row.entry_id):
+                        return None, None
+                    _settle(connection, row.entry_id, row.worker_id, state="in_doubt", error="The worker ended before the answer was kept.")
+                    state = "in_doubt"
+                if state == "done":
+                    return None, None
+                if state != "in_doubt" or policy is DoubtPolicy.REPEAT:
+                    return None, self._intend(connection, call, run_id, 1 if row is None else row.attempt + 1)
+        except IntegrityError:  # another worker was faster
+            return None, None
+        raise ProviderUnavailable(
+            f"A call to {call.provider} ({call.operation}) may have been paid, and its answer was lost.",
+            hint="Look at the provider's own list of calls; a retry with the policy `repeat` pays it again.",
+            provider=call.provider,
+            model=call.model,
+        )
+
+    def _is_abandoned(self, connection: Connection, worker_id: str, entry_id: int) -> bool:
+        if worker_id == self._worker_id:
+            return entry_id not in self._in_flight
+        return not is_live(connection, worker_id)
+
+    def _intend(self, connection: Connection, call: PaidCall, run_id: str, attempt: int) -> int:
+        row = {"call_key": call.key, "attempt": attempt, "provider": call.provider, "operation": call.operation, "model": call.model}
+        inserted = connection.execute(
+            insert(ledger).values(
+                **row, prompt_version=call.prompt_version, state="intended", run_id=run_id, worker_id=self._worker_id, intended_at=now()
+            )
+        )
+        assert inserted.inserted_primary_key is not None
+        entry_id = int(inserted.inserted_primary_key[0])
+        self._in_flight.add(entry_id)
+        return entry_id
+
+    def _perform(self, entry_id: int, perform: Callable[[], Answer]) -> Answer:
+        try:
+            answer = perform()
+        except WordreelError as error:
+            state = "done" if isinstance(error, BadAnswer) else "failed"
+            if isinstance(error, ProviderUnavailable) or not isinstance(error, ProviderError):
+                state = "in_doubt"
+            self._record(entry_id, state=state, error=error.message, request_id=getattr(error, "request_id", ""))
+            raise
+        except BaseException as error:
+            self._record(entry_id, state="in_doubt", error=type(error).__name__)
+            raise
+        self._record(
+            entry_id,
+            state="done",
+            answer=answer.body,
+            tokens_in=answer.tokens_in,
+            tokens_out=answer.tokens_out,
+            cost_usd=answer.cost_usd,
+            request_id=answer.request_id[:200],
+        )
+        return answer
+
+    def _record(self, entry_id: int, **outcome: Any) -> None:
+        try:
+            with self._database.write() as connection:
+                if not _settle(connection, entry_id, self._worker_id, **outcome):
+                    raise WorkerLost(f"The worker {self._worker_id} was given up while a call was in flight; the call is in doubt.")
+        finally:
+            with self._lock:
+                self._in_flight.discard(entry_id)
+
+
+def _settle(connection: Connection, entry_id: int, worker_id: str, **outcome: Any) -> bool:
+    """Write how an intent ended; False if that was written already."""
+    changed = connection.execute(
+        update(ledger)
+        .where(ledger.c.entry_id == entry_id, ledger.c.state == "intended", ledger.c.worker_id == worker_id)
+        .values(finished_at=now(), **outcome)
+    )
+    return changed.rowcount == 1
+
+
+def _kept(row: Any, call: PaidCall) -> Answer:
+    if row.error:
+        raise BadAnswer(
+            row.error,
+            hint="The answer was paid and kept; it is not asked again.",
+            provider=call.provider,
+            model=call.model,
+            request_id=row.request_id,
+        )
+    return Answer(row.answer, row.tokens_in, row.tokens_out, row.cost_usd, row.request_id)
+
+
+def totals(connection: Connection, run_id: str) -> LedgerTotals:
+    """What a run's calls came to. An answer that was already there counts for the run that paid it."""
+    earlier = ledger.alias("earlier")
+    mine = ledger.c.run_id == run_id
+    is_done, is_doubt = ledger.c.state == "done", ledger.c.state == "in_doubt"
+    n_done, n_doubt, n_unpriced, cost_usd, tokens_in, tokens_out = connection.execute(
+        select(
+            func.count().filter(is_done),
+            func.count().filter(is_doubt),
+            func.count().filter(and_(is_done, ledger.c.cost_usd.is_(None))),
+            func.coalesce(func.sum(ledger.c.cost_usd), 0.0),
+            func.coalesce(func.sum(ledger.c.tokens_in), 0),
+            func.coalesce(func.sum(ledger.c.tokens_out), 0),
+        ).where(mine)
+    ).one()
+    follows = and_(earlier.c.call_key == ledger.c.call_key, earlier.c.attempt == ledger.c.attempt - 1, earlier.c.state == "in_doubt")
+    n_repeated = connection.execute(select(func.count()).select_from(ledger.join(earlier, follows)).where(mine)).scalar_one()
+    return LedgerTotals(n_done, n_doubt, n_repeated, float(cost_usd), bool(n_unpriced or n_doubt), int(tokens_in), int(tokens_out))

@@ -1,0 +1,125 @@
+"""The worker process: launches the engine, beats, ends cleanly; and how a command gets one when none is there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from core.pipeline.engine import EngineWorker, engine_address
+from core.pipeline.janitor import Heartbeat, fence, live_workers, process_started, register, this_process
+from core.pipeline.run_control import RunControl
+from core.pipeline.work import QUEUES, Work
+from core.store.database import Database
+
+log = logging.getLogger("wordreel.worker")
+
+GRACE_S = 3.0
+"""What the steps in hand get to end in when the worker is stopped; those that need longer are done again by another."""
+
+LOST_EXIT = 75
+"""The worker was given up while it was paused, or its database went away. Source: sysexits(3), EX_TEMPFAIL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a worker process needs. `make_work(database, worker_id)` wires the stages and jobs to this process's database."""
+
+    home_path: Path
+    database_url: str
+    make_work: Callable[[Database, str], Work]
+
+
+def run_worker(load: Workload, *, queues: Sequence[str] = QUEUES, parent_pid: int | None = None, name: str = "") -> NoReturn:
+    """Work until SIGTERM, SIGINT or the end of the parent; then end this process with exit 0 within 5 s.
+
+    To be called in the main thread of a process of its own: it ends the process itself, because steps that are still being
+    executed would hold it. `name` makes the worker's id readable.
+    Raises (before it works): what opening the database raises; Conflict for an id that is taken.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    parent_started = process_started(parent_pid) if parent_pid is not None else ""
+    database = Database(load.home_path, load.database_url)
+    who = this_process(name)
+    register(database, who, queues)
+    fence(database, who.worker_id)
+    engine = EngineWorker(
+        database,
+        engine_address(load.home_path, load.database_url),
+        load.make_work(database, who.worker_id),
+        worker_id=who.worker_id,
+        queues=queues,
+        on_lost=_end_lost,
+    )
+    control = RunControl(database, engine.client)
+    heartbeat = Heartbeat(database, who.worker_id, on_lost=_end_lost, rounds=(engine.check_database, engine.take_over, control.reconcile))
+    engine.launch()
+    heartbeat.start()
+    log.info("worker %s works on %s", who.worker_id, ", ".join(queues))
+    while not stop.wait(0.25):
+        if parent_pid is not None and _has_ended(parent_pid, parent_started):
+            log.info("the process that started this worker has ended")
+            break
+    last_resort = threading.Timer(GRACE_S + 1.5, _end, (0,))
+    last_resort.daemon = True
+    last_resort.start()
+    engine.close(grace_s=GRACE_S)
+    heartbeat.stop()
+    _end(0)
+
+
+def _end_lost(message: str) -> None:
+    log.error("%s", message)
+    _end(LOST_EXIT)
+
+
+def _end(code: int) -> NoReturn:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _has_ended(parent_pid: int, started: str) -> bool:
+    """Whether the process that this worker belongs to is gone; it need not be the direct parent.
+
+    Not by PR_SET_PDEATHSIG, which fires when the thread that started us ends, not the process. Source: prctl(2).
+    """
+    return os.getppid() != parent_pid and process_started(parent_pid) != started
+
+
+def has_live_worker(database: Database) -> bool:
+    """Whether any worker is there to take work."""
+    return bool(live_workers(database))
+
+
+@contextmanager
+def ensure_worker(database: Database, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes] | None]:
+    """For a command that waits: while it runs, some worker is there. Yields the one that was started, if it had to be.
+
+    `command` starts a worker that is given `--parent-pid` with this process's id. It has its own process group, so that Ctrl-C
+    reaches only the command, and ends with the block; should the command be killed, it notices by itself.
+    """
+    if has_live_worker(database):
+        yield None
+        return
+    process = subprocess.Popen([*command, "--parent-pid", str(os.getpid())], start_new_session=True, stdin=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=GRACE_S + 3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
