@@ -90,7 +90,7 @@ export class Controls {
     this.box.append(this.play, control("back", "back", "Back 1 s", "replay", "J"), control("forward", "forward", "Forward 1 s", "replay", "L"),
       h("span", { class: "clock", "data-testid": "desk-clock" }, this.now, this.whole), h("i", { class: "divider" }),
       this.wordLoop, control("sentence", "sentence", "Play the sentence, then pause", "format_quote", "E", "Sentence"),
-      control("correct", "correct", "Correct the spoken text", "edit", "T", "Text"), h("i", { class: "spring" }), this.speed, this.sound);
+      control("correct", "correct", "Correct the spoken text", "edit", "T"), h("i", { class: "spring" }), this.speed, this.sound);
   }
 
   draw(player) {

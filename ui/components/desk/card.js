@@ -38,7 +38,7 @@ export class Card {
 
   meaning({ focus }) {
     if (!focus.definition) return null;
-    return h("p", { class: "meaning", "data-testid": "desk-definition" }, focus.pos ? h("span", { class: "quiet" }, `${focus.pos} `) : null, focus.definition);
+    return h("p", { class: "meaning", "data-testid": "desk-definition" }, focus.definition);
   }
 
   proposal({ focus, rules }) {
@@ -46,7 +46,7 @@ export class Card {
     if (!proposal) return section("Proposal", "none yet", h("p", { class: "reason" }, "No judge has scored this clip for this word."));
     const meter = (name, value, rule) => h("div", { class: "meter" }, h("span", {}, name),
       h("span", { class: "track", role: "img", "aria-label": `${name} ${score(value)}, rule ${score(rule)}` }, bar(value), notch(rule)),
-      h("span", { class: "figure" }, score(value)), value >= rule ? icon("check", 15, "ok") : h("span", { class: "dash", "aria-hidden": "true" }, "–"));
+      h("span", { class: "figure" }, score(value)), value + 1e-9 >= rule ? icon("check", 15, "ok") : h("span", { class: "dash", "aria-hidden": "true" }, "–"));
     const by = [proposal.model || proposal.judge, proposal.prompt_version ? `${/^\d/.test(proposal.prompt_version) ? "prompt " : ""}${proposal.prompt_version}` : ""].filter(Boolean).join(", ");
     return section("Proposal", by, meter("Education", proposal.education, LEGACY_RULE), meter("Context", proposal.context, LEGACY_RULE), meter("Relevance", proposal.relevance, rules.min_score),
       proposal.reason ? h("p", { class: "reason", title: proposal.reason }, proposal.reason) : null);

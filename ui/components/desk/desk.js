@@ -169,9 +169,8 @@ export class Desk {
 
   drawAround() {
     this.rail.draw(this.queue, this.nOpen);
-    const total = this.queue.rows.filter((row) => row.outcome?.kind !== "parked").length + (this.beyond ?? 0);
-    const place = this.queue.rows.slice(0, this.queue.position + 1).filter((row) => row.outcome?.kind !== "parked").length;
-    this.bar.drawPlace(place, total, paceOf(this.decidedAt_ms, Date.now()) ?? this.desk.today.per_minute);
+    const { place, total } = this.queue.place;
+    this.bar.drawPlace(place, total + (this.beyond ?? 0), paceOf(this.decidedAt_ms, Date.now()) ?? this.desk.today.per_minute);
     this.bar.drawFoot(this.desk, this.advice());
     this.drawSaved();
   }

@@ -16,6 +16,15 @@ export class Queue {
     return this.rows.filter((row) => row.outcome === null).length;
   }
 
+  /** The present row's place among all clips; a skipped clip counts where it came back, a parked one not at all. */
+  get place() {
+    const moved = new Set(this.rows.filter((row) => row.isReturned).map((row) => row.head.clip_id));
+    const counted = (row) => row.outcome?.kind !== "parked" && (row.isReturned || !moved.has(row.head.clip_id));
+    const last = new Map(this.rows.filter(counted).map((row) => [row.head.clip_id, row]));
+    const before = this.rows.slice(0, this.position).filter((row) => last.get(row.head.clip_id) === row).length;
+    return { place: before + 1, total: Math.max(last.size, before + 1) };
+  }
+
   /** Rows skipped twice or skipped without having come back. */
   get skipped() {
     const open = new Set(this.rows.filter((row) => row.outcome === null).map((row) => row.head.clip_id));

@@ -4,7 +4,7 @@ import { h, icon, button, score, setAttribute, setText } from "./dom.js";
 
 const ROW_PX = 54;
 export const ORDERS = [["coverage_gain", "Coverage gain"], ["best_first", "Best first"], ["newest", "Newest first"]];
-const SCORE_FILTERS = [["", "Every score"], ["0.5", "≥ 0.50"], ["0.6", "≥ 0.60"], ["0.7", "≥ 0.70"], ["0.8", "≥ 0.80"], ["0.9", "≥ 0.90"]];
+const SCORE_FILTERS = [["", "Any score"], ["0.5", "≥ 0.50"], ["0.6", "≥ 0.60"], ["0.7", "≥ 0.70"], ["0.8", "≥ 0.80"], ["0.9", "≥ 0.90"]];
 
 export class Rail {
   /** @param {{root: ParentNode, onPick: (rowId: string) => void, onFilter: (change: Object) => void}} parts */

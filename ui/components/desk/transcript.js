@@ -68,7 +68,7 @@ export class TranscriptView {
       const node = h("span", { class: "sentence" });
       for (let index = first; index < end; index += 1) {
         const { before, core, after } = parted(this.visit.words[index].text);
-        this.spans[index] = this.wordButton(core, index, marks[index]);
+        this.spans[index] = this.wordButton(core, index, marks[index], after !== "");
         node.append(before, this.spans[index], after, " ");
       }
       return node;
@@ -77,10 +77,10 @@ export class TranscriptView {
     this.rove(this.spans.findIndex((_, index) => marks[index].box === "target"));
   }
 
-  wordButton(text, index, mark) {
+  wordButton(text, index, mark, hasTail) {
     const word = this.visit.words[index];
     const about = [mark.box === "target" ? "target" : mark.box === "teaches" ? "also teaches" : "", mark.isCaptioned && mark.box ? "captioned only" : "", mark.isUnsure ? "unsure" : ""];
-    const classes = ["word", mark.box, mark.isCaptioned ? "dashed" : "", mark.isUnsure ? "unsure" : ""].filter(Boolean).join(" ");
+    const classes = ["word", mark.box, mark.isCaptioned ? "dashed" : "", mark.isUnsure ? "unsure" : "", hasTail ? "tail" : ""].filter(Boolean).join(" ");
     const said = about.filter(Boolean).join(", ");
     return h("button", {
       type: "button", class: classes, tabindex: "-1", data: { wordIndex: String(index), lit: "false" }, "data-testid": "desk-word",

@@ -55,7 +55,7 @@ export class Waveform {
   }
 
   handle(edge, label) {
-    const node = h("div", { class: `handle ${edge === "start_s" ? "start" : "end"}`, role: "slider", tabindex: "0", "aria-label": label, "aria-valuemin": "0", "data-testid": `desk-handle-${edge === "start_s" ? "start" : "end"}` });
+    const node = h("div", { class: `handle handle-${edge === "start_s" ? "start" : "end"}`, role: "slider", tabindex: "0", "aria-label": label, "aria-valuemin": "0", "data-testid": `desk-handle-${edge === "start_s" ? "start" : "end"}` });
     node.addEventListener("pointerdown", (event) => {
       event.stopPropagation();
       event.preventDefault();
