@@ -85,6 +85,7 @@ def make_demo_films(into: Path, report: Callable[[str], None], *, n_processes: i
     """Make the films in the folder `into`, in their order; one that is there already is left as it is.
 
     Args:
+        into: a folder; it is made if need be.
         report: gets a line for people after each film.
         n_processes: how many films are made at once; the number of cores unless given.
 
@@ -108,7 +109,9 @@ def make_film(index: int, into: Path) -> DemoFilm:
     story = STORIES[index]
     shots = _shots(story)
     words = tuple(
-        TimedWord(word.text, round(shot.voice_s + word.start_s, 4), round(shot.voice_s + word.end_s, 4)) for shot in shots for word in shot.spoken.words
+        TimedWord(word.text, round(shot.voice_s + word.start_s, 4), round(shot.voice_s + word.end_s, 4))
+        for shot in shots
+        for word in shot.spoken.words
     )
     stem = f"demo-{safe_slug(story.title)}-{story.year}"
     film = DemoFilm(
@@ -153,7 +156,9 @@ def _srt_time(seconds: float) -> str:
 
 def _truth(story: DemoStory, words: tuple[TimedWord, ...]) -> str:
     listed = [{"word": word.text, "start_s": word.start_s, "end_s": word.end_s} for word in words]
-    return json.dumps({"title": story.title, "year": story.year, "is_demo": True, "voice": f"espeak-ng {story.voice}", "words": listed}, indent=1)
+    return json.dumps(
+        {"title": story.title, "year": story.year, "is_demo": True, "voice": f"espeak-ng {story.voice}", "words": listed}, indent=1
+    )
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -209,7 +214,13 @@ def _frames(shots: tuple[_Shot, ...]) -> Iterator[av.VideoFrame]:
             pixels = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             yield frame.reformat(
-                WIDTH_PX, HEIGHT_PX, "yuv420p", src_colorspace="ITU709", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG"
+                WIDTH_PX,
+                HEIGHT_PX,
+                "yuv420p",
+                src_colorspace="ITU709",
+                dst_colorspace="ITU709",
+                src_color_range="JPEG",
+                dst_color_range="MPEG",
             )
 
 
@@ -228,7 +239,7 @@ def _sound(shots: tuple[_Shot, ...]) -> NDArray[np.float32]:
     n_frames = shots[-1].first_frame + shots[-1].n_frames
     samples = np.zeros((1, n_frames * RATE_HZ // FPS), np.float32)
     for shot in shots:
-        spoken = shot.spoken.pcm.astype(np.float32)[None, :] / 32768
+        spoken = shot.spoken.pcm.astype(np.float32)[None, :] / np.float32(32768)
         n_samples = round(spoken.shape[1] * RATE_HZ / shot.spoken.sample_rate_hz)
         line = resampled(spoken, shot.spoken.sample_rate_hz, RATE_HZ, n_samples)
         start = round(shot.voice_s * RATE_HZ)

@@ -10,7 +10,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,7 @@ def gradient(*stops: tuple[float, str]) -> Picture:
     places = [place for place, _ in stops]
     channels = [np.interp(rows, places, [rgb(colour)[channel] for _, colour in stops]) for channel in range(3)]
     column = np.stack(channels, axis=1).astype(np.float32)
-    return np.repeat(column[:, None, :], WIDTH_PX, axis=1)
+    return cast("Picture", np.repeat(column[:, None, :], WIDTH_PX, axis=1))
 
 
 def glow(x: float, y: float, radius_px: float, colour: str, strength: float = 1.0, *, flatness: float = 1.0) -> Picture:
@@ -72,7 +72,8 @@ def glow(x: float, y: float, radius_px: float, colour: str, strength: float = 1.
     rows, columns = np.mgrid[0:HEIGHT_PX, 0:WIDTH_PX].astype(np.float32)
     distance = ((columns - x) / flatness) ** 2 + (rows - y) ** 2
     falloff = np.exp(-distance / (radius_px**2)) * strength
-    return falloff[:, :, None] * np.array(rgb(colour), np.float32)
+    picture: Picture = falloff[:, :, None] * np.array(rgb(colour), np.float32)
+    return picture
 
 
 def layer(paint: Callable[[Brush], None], *, blur_px: float = 0.0, margin_px: int = 0) -> Layer:
@@ -143,9 +144,9 @@ def vignette(strength: float = 0.35) -> Picture:
     """Factors that darken the corners."""
     import numpy as np
 
-    rows, columns = np.mgrid[-1 : 1 : HEIGHT_PX * 1j, -1 : 1 : WIDTH_PX * 1j].astype(np.float32)  # type: ignore[misc]
+    rows, columns = np.mgrid[-1 : 1 : HEIGHT_PX * 1j, -1 : 1 : WIDTH_PX * 1j].astype(np.float32)
     distance = (rows**2 * 0.9 + columns**2 * 0.8) / 1.7
-    return (1 - strength * np.clip(distance, 0, 1) ** 1.3)[:, :, None].astype(np.float32)  # type: ignore[no-any-return]
+    return cast("Picture", (1 - strength * np.clip(distance, 0, 1) ** 1.3)[:, :, None].astype(np.float32))
 
 
 def scattered(seed: int, n: int, low: Point, high: Point) -> list[tuple[float, float, float]]:
@@ -218,8 +219,7 @@ def smooth(points: list[Point], n_between: int = 8, *, is_closed: bool = True) -
     result: list[Point] = []
     for index in range(n if is_closed else n - 1):
         around = [points[(index + offset) % n] if is_closed else points[min(max(index + offset, 0), n - 1)] for offset in (-1, 0, 1, 2)]
-        for step in range(n_between):
-            result.append(_catmull_rom(around, step / n_between))
+        result.extend(_catmull_rom(around, step / n_between) for step in range(n_between))
     return result if is_closed else [*result, points[-1]]
 
 
@@ -232,10 +232,31 @@ def _catmull_rom(around: list[Point], t: float) -> Point:
 
 
 HEAD_IN_PROFILE: tuple[Point, ...] = (
-    (0.30, -1.00), (-0.10, -1.02), (-0.46, -0.86), (-0.62, -0.56), (-0.64, -0.32), (-0.66, -0.16), (-0.84, 0.08), (-0.80, 0.16), (-0.68, 0.18),
-    (-0.72, 0.30), (-0.66, 0.38), (-0.70, 0.48), (-0.60, 0.58), (-0.60, 0.74), (-0.46, 0.84), (-0.16, 0.78), (-0.04, 0.98), (-0.06, 1.40),
-    (0.62, 1.40), (0.58, 0.92), (0.72, 0.40), (0.86, 0.00), (0.84, -0.46), (0.62, -0.84),
-)  # fmt: skip
+    (0.30, -1.00),
+    (-0.10, -1.02),
+    (-0.46, -0.86),
+    (-0.62, -0.56),
+    (-0.64, -0.32),
+    (-0.66, -0.16),
+    (-0.84, 0.08),
+    (-0.80, 0.16),
+    (-0.68, 0.18),
+    (-0.72, 0.30),
+    (-0.66, 0.38),
+    (-0.70, 0.48),
+    (-0.60, 0.58),
+    (-0.60, 0.74),
+    (-0.46, 0.84),
+    (-0.16, 0.78),
+    (-0.04, 0.98),
+    (-0.06, 1.40),
+    (0.62, 1.40),
+    (0.58, 0.92),
+    (0.72, 0.40),
+    (0.86, 0.00),
+    (0.84, -0.46),
+    (0.62, -0.84),
+)
 """A head that looks left, one unit from the middle to the top."""
 
 

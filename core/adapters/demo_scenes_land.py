@@ -38,7 +38,10 @@ def train() -> Scene:
 
     sky = gradient((0, "#3A2A52"), (0.3, "#8A4668"), (0.5, "#E0785A"), (0.64, "#F7B56B"), (0.65, "#5A3345"), (1, "#2A1B2C"))
     sky += glow(214, 208, 20, "#FFF3C4", 1.0) + glow(214, 208, 120, "#FFC27A", 0.45)
-    hills = [_running_land(seed, y, rise, colour) for seed, y, rise, colour in ((2, 226, 12, "#6A3C50"), (5, 246, 9, "#4A2A3E"), (7, 270, 7, "#2F1B2C"))]
+    hills = [
+        _running_land(seed, y, rise, colour)
+        for seed, y, rise, colour in ((2, 226, 12, "#6A3C50"), (5, 246, 9, "#4A2A3E"), (7, 270, 7, "#2F1B2C"))
+    ]
 
     def cabin(brush: Brush) -> None:
         brush.box(0, 0, WIDTH_PX, 30, "#120C14")
@@ -55,7 +58,20 @@ def train() -> Scene:
         shoulders(brush, 474, 262, 220, "#3A2230")
         brush.curve([(404, 278), (440, 262), (506, 262), (536, 278), (520, 290), (460, 284), (420, 290)], "#A8503E")
         profile(brush, 462, 186, 68, "#8A4E3C")
-        hair = [(478, 116), (440, 112), (418, 132), (412, 152), (434, 148), (452, 166), (456, 206), (452, 250), (488, 292), (534, 280), (546, 214), (530, 150)]
+        hair = [
+            (478, 116),
+            (440, 112),
+            (418, 132),
+            (412, 152),
+            (434, 148),
+            (452, 166),
+            (456, 206),
+            (452, 250),
+            (488, 292),
+            (534, 280),
+            (546, 214),
+            (530, 150),
+        ]
         brush.curve([(float(x), float(y)) for x, y in hair], "#1C1014")
 
     figure = layer(woman)
@@ -102,7 +118,9 @@ def _running_land(seed: int, y: float, rise: float, colour: str) -> Layer:
     turn = 2 * math.pi / WIDTH_PX
 
     def paint(brush: Brush) -> None:
-        crest = [(float(x), y + rise * (math.sin(x * turn * 2 + seed) + 0.5 * math.sin(x * turn * 5 + seed))) for x in range(0, WIDTH_PX + 4, 4)]
+        crest = [
+            (float(x), y + rise * (math.sin(x * turn * 2 + seed) + 0.5 * math.sin(x * turn * 5 + seed))) for x in range(0, WIDTH_PX + 4, 4)
+        ]
         brush.polygon([*crest, (WIDTH_PX, 380), (0, 380)], colour)
         for x, _, z in bushes:
             ground = y + rise * (math.sin(x * turn * 2 + seed) + 0.5 * math.sin(x * turn * 5 + seed))
@@ -126,11 +144,41 @@ def mountain() -> Scene:
     snow = falling(51, 190, length_px=3, slant=0.4, alpha=230, width_px=2)
 
     def far(brush: Brush) -> None:
-        brush.polygon([(-20, 240), (80, 150), (150, 200), (240, 128), (300, 190), (380, 160), (470, 214), (560, 140), (680, 230), (680, 380), (-20, 380)], "#9FBBD3")
+        brush.polygon(
+            [
+                (-20, 240),
+                (80, 150),
+                (150, 200),
+                (240, 128),
+                (300, 190),
+                (380, 160),
+                (470, 214),
+                (560, 140),
+                (680, 230),
+                (680, 380),
+                (-20, 380),
+            ],
+            "#9FBBD3",
+        )
 
     def summit(brush: Brush) -> None:
         brush.polygon([(180, 330), (330, 66), (372, 108), (402, 94), (560, 330)], "#6E93B8")
-        brush.polygon([(330, 66), (372, 108), (402, 94), (438, 150), (404, 140), (384, 178), (352, 142), (334, 196), (308, 158), (282, 176), (270, 172)], "#F4F8FB")
+        brush.polygon(
+            [
+                (330, 66),
+                (372, 108),
+                (402, 94),
+                (438, 150),
+                (404, 140),
+                (384, 178),
+                (352, 142),
+                (334, 196),
+                (308, 158),
+                (282, 176),
+                (270, 172),
+            ],
+            "#F4F8FB",
+        )
         brush.polygon([(330, 66), (372, 108), (402, 94), (560, 330), (430, 330), (388, 214), (384, 178), (352, 142)], "#42688F", 120)
 
     def slope(brush: Brush) -> None:
@@ -180,9 +228,12 @@ def _climber(brush: Brush, x: float, foot_y: float, height: float, coat: str) ->
 def forest() -> Scene:
     """Someone with a lantern between tall firs in the evening mist."""
     sky = gradient((0, "#0F2426"), (0.5, "#2C5150"), (0.8, "#5C7F73"), (1, "#2A4540"))
-    far, middle = layer(lambda brush: _firs(brush, 71, 22, 300, (120, 190), "#2F5450")), layer(lambda brush: _firs(brush, 72, 14, 322, (190, 270), "#1B3836"))
+    far, middle = (
+        layer(lambda brush: _firs(brush, 71, 22, 300, (120, 190), "#2F5450")),
+        layer(lambda brush: _firs(brush, 72, 14, 322, (190, 270), "#1B3836")),
+    )
     near = layer(lambda brush: _firs(brush, 73, 7, 372, (330, 420), "#0A1A19"), margin_px=MARGIN_PX)
-    mist = [layer(lambda brush, y=y: brush.curve([(-80, y + 20), (120, y - 8), (330, y + 6), (560, y - 10), (760, y + 18), (560, y + 34), (160, y + 36)], "#A9C4B8", 70), blur_px=9, margin_px=MARGIN_PX) for y in (238, 282)]  # type: ignore[misc]
+    mist = [_mist(y) for y in (238, 282)]
 
     def keeper(brush: Brush) -> None:
         brush.polygon([(0, 322), (WIDTH_PX, 330), (WIDTH_PX, 360), (0, 360)], "#0A1614")
@@ -212,6 +263,19 @@ def forest() -> Scene:
     return draw
 
 
+def _mist(y: float) -> Layer:
+    outline: list[tuple[float, float]] = [
+        (-80, y + 20),
+        (120, y - 8),
+        (330, y + 6),
+        (560, y - 10),
+        (760, y + 18),
+        (560, y + 34),
+        (160, y + 36),
+    ]
+    return layer(lambda brush: brush.curve(outline, "#A9C4B8", 70), blur_px=9, margin_px=MARGIN_PX)
+
+
 def _firs(brush: Brush, seed: int, n: int, ground: float, heights: tuple[float, float], colour: str) -> None:
     for index, (_, _, z) in enumerate(scattered(seed, n, (0, 0), (1, 1))):
         x = (index + 0.3 + 0.4 * z) * (WIDTH_PX + 80) / n - 40
@@ -221,7 +285,9 @@ def _firs(brush: Brush, seed: int, n: int, ground: float, heights: tuple[float, 
         brush.box(x - height * 0.012, ground - height * 0.2, height * 0.024, height * 0.22, colour)
         for tier in range(6):
             top, half = ground - height * (1 - tier * 0.14), height * (0.045 + 0.024 * tier)
-            brush.polygon([(x, top - height * 0.02), (x + half, top + height * 0.2), (x, top + height * 0.17), (x - half, top + height * 0.2)], colour)
+            brush.polygon(
+                [(x, top - height * 0.02), (x + half, top + height * 0.2), (x, top + height * 0.17), (x - half, top + height * 0.2)], colour
+            )
 
 
 def desert() -> Scene:

@@ -59,7 +59,9 @@ def laboratory() -> Scene:
 
     def moving(at_s: float) -> Picture:
         picture = wall.copy()
-        points = [(400 + 150 * share, 150 - 78 * share**2 * min(1.0, at_s / 3) - 6 * math.sin(share * 9)) for share in (i / 24 for i in range(25))]
+        points = [
+            (400 + 150 * share, 150 - 78 * share**2 * min(1.0, at_s / 3) - 6 * math.sin(share * 9)) for share in (i / 24 for i in range(25))
+        ]
 
         def paint(brush: Brush) -> None:
             shown = max(2, min(25, int(at_s * 9) + 2))
@@ -78,8 +80,23 @@ def laboratory() -> Scene:
 
 def _flask(brush: Brush, x: float, foot_y: float, height: float, colour: str) -> None:
     half = height * 0.42
-    brush.polygon([(x - 7, foot_y - height), (x + 7, foot_y - height), (x + 7, foot_y - height * 0.6), (x + half, foot_y), (x - half, foot_y), (x - 7, foot_y - height * 0.6)], "#9FE8DC", 70)
-    brush.polygon([(x - half * 0.62, foot_y - height * 0.3), (x + half * 0.62, foot_y - height * 0.3), (x + half, foot_y), (x - half, foot_y)], colour, 215)
+    brush.polygon(
+        [
+            (x - 7, foot_y - height),
+            (x + 7, foot_y - height),
+            (x + 7, foot_y - height * 0.6),
+            (x + half, foot_y),
+            (x - half, foot_y),
+            (x - 7, foot_y - height * 0.6),
+        ],
+        "#9FE8DC",
+        70,
+    )
+    brush.polygon(
+        [(x - half * 0.62, foot_y - height * 0.3), (x + half * 0.62, foot_y - height * 0.3), (x + half, foot_y), (x - half, foot_y)],
+        colour,
+        215,
+    )
     brush.box(x - 10, foot_y - height - 3, 20, 4, "#BFF2E8", 150, radius=2)
 
 
@@ -177,11 +194,31 @@ def _ring(brush: Brush, near: float, far: float, shade: str) -> None:
     floor, ceiling = f"#{shade[1:3]}{shade[3:5]}{shade[5:7]}", shade
     brush.polygon([(320 - x1, 180 + y1), (320 + x1, 180 + y1), (320 + x2, 180 + y2), (320 - x2, 180 + y2)], floor)
     brush.polygon([(320 - x1, 180 - y1), (320 + x1, 180 - y1), (320 + x2, 180 - y2), (320 - x2, 180 - y2)], ceiling)
-    brush.polygon([(320 - x1 * 0.3, 180 - y1 * 0.96), (320 + x1 * 0.3, 180 - y1 * 0.96), (320 + x2 * 0.3, 180 - y2 * 1.04), (320 - x2 * 0.3, 180 - y2 * 1.04)], "#F0FFF8", 235)
+    brush.polygon(
+        [
+            (320 - x1 * 0.3, 180 - y1 * 0.96),
+            (320 + x1 * 0.3, 180 - y1 * 0.96),
+            (320 + x2 * 0.3, 180 - y2 * 1.04),
+            (320 - x2 * 0.3, 180 - y2 * 1.04),
+        ],
+        "#F0FFF8",
+        235,
+    )
     for side in (-1, 1):
-        brush.polygon([(320 + side * x1, 180 - y1), (320 + side * x1, 180 + y1), (320 + side * x2, 180 + y2), (320 + side * x2, 180 - y2)], shade)
+        brush.polygon(
+            [(320 + side * x1, 180 - y1), (320 + side * x1, 180 + y1), (320 + side * x2, 180 + y2), (320 + side * x2, 180 - y2)], shade
+        )
         a, b = x1 * 0.94, x2 * 1.06
-        brush.polygon([(320 + side * a, 180 - y1 * 0.5), (320 + side * a, 180 + y1 * 0.93), (320 + side * b, 180 + y2 * 1.05), (320 + side * b, 180 - y2 * 0.56)], "#0A1816", 190)
+        brush.polygon(
+            [
+                (320 + side * a, 180 - y1 * 0.5),
+                (320 + side * a, 180 + y1 * 0.93),
+                (320 + side * b, 180 + y2 * 1.05),
+                (320 + side * b, 180 - y2 * 0.56),
+            ],
+            "#0A1816",
+            190,
+        )
 
 
 def stage() -> Scene:

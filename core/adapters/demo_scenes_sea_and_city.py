@@ -52,8 +52,8 @@ def radio_room() -> Scene:
         brush.line([(92, 230), (96, 168)], "#05080A", 7)
         brush.polygon([(66, 238), (128, 238), (112, 206), (82, 206)], "#241B12")
         brush.box(62, 237, 70, 5, "#F8E3B0", radius=2)
-        for x, y, z in scattered(5, 46, (20, 296), (430, 352)):
-            brush.disc(x, y, 1.0 + z, ("#E8B45C", "#6FC3A0", "#D86A4A")[int(z * 2.99)], 150)
+        for light_x, y, z in scattered(5, 46, (20, 296), (430, 352)):
+            brush.disc(light_x, y, 1.0 + z, ("#E8B45C", "#6FC3A0", "#D86A4A")[int(z * 2.99)], 150)
 
     def operator(brush: Brush) -> None:
         shoulders(brush, 452, 246, 236, "#1B242B")

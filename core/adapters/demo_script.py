@@ -44,7 +44,7 @@ STORIES = (
                 ("emergency",),
             ),
             DemoLine("The engine is dead and water is coming in. We must abandon the ship before it sinks.", "boat", ("abandon",)),
-            DemoLine("Please acknowledge this message. Say yes, so that I know you heard me.", "radio_room", ("acknowledge",), zoom=1.45),
+            DemoLine("Please acknowledge this message. Say yes, so that I know you heard me.", "radio_room", ("acknowledge",), zoom=1.3),
             DemoLine(
                 "The rescue boat cannot come yet. It has to wait for the storm to pass, and that delay may cost lives.",
                 "boat",

@@ -30,6 +30,8 @@ MAX_CUT_S = 900.0
 """The sound of a cut is held in memory: about 350 MB at this length."""
 SHORTEST_FRAME_S = 0.01
 """A first or last frame that would stand for less is left out; its neighbour stands in, at most this much too early or late."""
+ROUNDING_S = 0.001
+"""Matroska keeps times in whole milliseconds, and people write them so."""
 STAGE_COLOUR = "0x0B0C0E"
 STAGE_PX = (640, 360)
 
@@ -130,6 +132,8 @@ def _shown_frames(path: Path, film: InputContainer, picture: av.VideoStream, spa
     while following is not None and following[0] <= span.start_s + SHORTEST_FRAME_S:
         current, following = following, next(decoded, None)
     grid_s = min(max(current[0] - span.start_s, -float(1 / rate)), SHORTEST_FRAME_S)
+    if abs(grid_s) <= ROUNDING_S:
+        grid_s = 0.0
     pending: TimedFrame | None = None
     index = 0
     while (at_s := grid_s + float(index / rate)) < span.duration_s - SHORTEST_FRAME_S or pending is None:

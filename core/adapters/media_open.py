@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import DiskFull, MediaError, NotFound, UnreadableMedia, UnsupportedMedia
+from core.errors import DiskFull, NotFound, UnreadableMedia, UnsupportedMedia, WordreelError
 
 if TYPE_CHECKING:
     from av import AudioStream, VideoStream
@@ -129,7 +129,7 @@ def reading(path: Path) -> Iterator[InputContainer]:
         options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
         with av.open(f"file:{path.absolute()}", container_options=options, metadata_errors="replace") as container:
             yield container
-    except MediaError:
+    except WordreelError:
         raise
     except av.FFmpegError as error:
         raise as_media_error(path, error) from error
