@@ -574,7 +574,8 @@ export class Desk {
   }
 
   pressed(event) {
-    const target = event.composedPath()[0];
+    const [path] = event.composedPath();
+    const target = path instanceof Element ? path : document.body;
     const isTyping = isTypingIn(target);
     const isOurs = this.root.contains(target) || target === document.body || target === document.documentElement;
     if (event.key === "Tab") this.hasTabbed = true;
@@ -639,6 +640,7 @@ export class Desk {
   }
 
   stop() {
+    if (this.isGone) return;
     this.isGone = true;
     this.off.abort();
     clearTimeout(this.refreshTimer);

@@ -245,7 +245,8 @@ export class Player {
     cancelAnimationFrame(this.frame);
     for (const clipId of [...this.slots.keys()]) this.release(clipId);
     this.slot = null;
-    void this.audio?.close();
+    if (this.audio && this.audio.state !== "closed") void this.audio.close();
+    this.audio = null;
   }
 }
 
