@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -93,9 +94,9 @@ def make_demo_films(into: Path, report: Callable[[str], None], *, n_processes: i
         ModelMissing: espeak-ng cannot be loaded. DiskFull, DecoderDied. What is finished stays and is not made again.
     """
     into.mkdir(parents=True, exist_ok=True)
-    with IsolatedPool(n_processes, timeout_s=FILM_TIMEOUT_S) as pool, ThreadPoolExecutor(len(STORIES)) as waiting:
+    with ThreadPoolExecutor(n_processes or os.cpu_count() or 1) as at_once:
         order = sorted(range(len(STORIES)), key=lambda index: -len(STORIES[index].lines))
-        futures = {waiting.submit(pool.run, make_film, index, into): index for index in order}
+        futures = {at_once.submit(_make_alone, index, into): index for index in order}
         made: dict[int, DemoFilm] = {}
         for future in as_completed(futures):
             film = future.result()
@@ -104,30 +105,24 @@ def make_demo_films(into: Path, report: Callable[[str], None], *, n_processes: i
     return tuple(made[index] for index in range(len(STORIES)))
 
 
+def _make_alone(index: int, into: Path) -> DemoFilm:
+    """Each film in a fresh process: espeak-ng's samples depend a little on what it said before."""
+    with IsolatedPool(1, timeout_s=FILM_TIMEOUT_S) as pool:
+        return pool.run(make_film, index, into)
+
+
 def make_film(index: int, into: Path) -> DemoFilm:
-    """Make the film of `STORIES[index]`: the sidecars first, so that a film that is there is whole."""
+    """Make the film of `STORIES[index]`, the same in every fresh process; the sidecars first, so that a film that is there is whole."""
     story = STORIES[index]
-    shots = _shots(story)
-    words = tuple(
-        TimedWord(word.text, round(shot.voice_s + word.start_s, 4), round(shot.voice_s + word.end_s, 4))
-        for shot in shots
-        for word in shot.spoken.words
-    )
     stem = f"demo-{safe_slug(story.title)}-{story.year}"
-    film = DemoFilm(
-        path=into / f"{stem}.mp4",
-        srt_path=into / f"{stem}.srt",
-        words_path=into / f"{stem}.words.json",
-        title=story.title,
-        year=story.year,
-        words=words,
-        taught=tuple(word for line in story.lines for word in line.words),
-    )
-    if not film.path.exists():
-        _write_text(film.srt_path, _srt(shots))
-        _write_text(film.words_path, _truth(story, words))
-        _write_film(film.path, story, shots)
-    return film
+    path, srt_path, words_path = into / f"{stem}.mp4", into / f"{stem}.srt", into / f"{stem}.words.json"
+    if not path.exists():
+        shots = _shots(story)
+        _write_text(srt_path, _srt(shots))
+        _write_text(words_path, _truth(story, shots))
+        _write_film(path, story, shots)
+    words = tuple(TimedWord(row["word"], row["start_s"], row["end_s"]) for row in json.loads(words_path.read_text("utf-8"))["words"])
+    return DemoFilm(path, srt_path, words_path, story.title, story.year, words, tuple(word for line in story.lines for word in line.words))
 
 
 def _shots(story: DemoStory) -> tuple[_Shot, ...]:
@@ -154,10 +149,14 @@ def _srt_time(seconds: float) -> str:
     return f"{thousandths // 3_600_000:02}:{thousandths // 60_000 % 60:02}:{thousandths // 1000 % 60:02},{thousandths % 1000:03}"
 
 
-def _truth(story: DemoStory, words: tuple[TimedWord, ...]) -> str:
-    listed = [{"word": word.text, "start_s": word.start_s, "end_s": word.end_s} for word in words]
+def _truth(story: DemoStory, shots: tuple[_Shot, ...]) -> str:
+    words = [
+        {"word": word.text, "start_s": round(shot.voice_s + word.start_s, 4), "end_s": round(shot.voice_s + word.end_s, 4)}
+        for shot in shots
+        for word in shot.spoken.words
+    ]
     return json.dumps(
-        {"title": story.title, "year": story.year, "is_demo": True, "voice": f"espeak-ng {story.voice}", "words": listed}, indent=1
+        {"title": story.title, "year": story.year, "is_demo": True, "voice": f"espeak-ng {story.voice}", "words": words}, indent=1
     )
 
 
