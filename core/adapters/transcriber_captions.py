@@ -8,7 +8,6 @@ from pathlib import Path
 
 from core.model.transcripts import Cue, Segment
 from core.ports import Recognition
-from core.rules.cues import spoken_cues
 from core.rules.word_timing import repair_order, spread_over_cue
 
 NO_CAPTIONS = "no_captions: the media has no captions, and no recogniser was asked"
@@ -20,10 +19,12 @@ class CaptionsTranscriber:
 
     engine: str = "captions"
     model: str = "captions"
+    is_verified_by_audio: bool = False
+    """True only for words that are known to be in the sound, such as those of the voice that made it."""
 
     def transcribe(self, media_path: Path, *, language: str, known_cues: Sequence[Cue]) -> Recognition:
-        """Words of what is spoken in the cues (no stage directions, no speakers), without probability; no cues, no words."""
-        cues = spoken_cues(sorted(known_cues, key=lambda cue: (cue.start_s, cue.end_s)))
+        """The words of the cues (which hold only what is spoken), without probability; no cues, no words."""
+        cues = sorted(known_cues, key=lambda cue: (cue.start_s, cue.end_s))
         words = repair_order([word for cue in cues for word in spread_over_cue(cue)])
         return Recognition(
             engine=self.engine,
@@ -32,6 +33,6 @@ class CaptionsTranscriber:
             text=" ".join(cue.text for cue in cues),
             segments=tuple(Segment(cue.start_s, cue.end_s, cue.text) for cue in cues),
             words=words,
-            is_verified_by_audio=False,
+            is_verified_by_audio=self.is_verified_by_audio,
             notes=() if words else (NO_CAPTIONS,),
         )

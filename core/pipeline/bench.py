@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -15,6 +16,7 @@ from core.errors import ModelMissing
 from core.model.clips import Source
 from core.model.runs import RunSettings
 from core.model.vocabulary import VocabularyWord
+from core.pipeline.work import WordEnd, WordStage
 from core.ports import ClipSource, Judge, MediaTools, Transcriber
 from core.rules.matching import WordMatcher
 from core.store.database import Database
@@ -85,6 +87,11 @@ class Bench:
                 known = (version, Vocabulary({word.word_id: word for word in words}, levels, WordMatcher(words)))
                 self._vocabulary[is_demo] = known
         return known[1]
+
+    def stages(self, ways: Mapping[str, Callable[[Bench, str, int], WordEnd | None]], *, again: str) -> list[WordStage]:
+        """The stages bound to this bench, in order; after the last one the word goes round from `again`."""
+        last = next(reversed(ways))
+        return [WordStage(name, partial(way, self), then=again if name == last else "") for name, way in ways.items()]
 
     def clip_lock(self, clip_id: int) -> Lock:
         """Held while one thread fetches or recognises a clip, so that another word's workflow finds it done."""

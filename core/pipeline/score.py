@@ -39,8 +39,8 @@ def score_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
         word_id: find_evidence(
             found,
             transcript.words,
-            spoken=transcript.text,
-            script=clip.script,
+            spoken_text=clip.spoken,
+            script_text=clip.script,
             transcript_id=transcript.transcript_id,
             is_verified_by_audio=transcript.is_verified_by_audio,
         )

@@ -57,15 +57,10 @@ class Work:
     end_run: Callable[[str], None] = _nothing
     """Called when every word has ended, before the run's last status is written."""
 
-    repeat_from: str = ""
-    """The stage that follows the last one: the word goes round from there until a stage ends it. Empty: the last one ends it."""
-
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names) or not names:
             raise ValueError(f"A word's stages need distinct names: {names}.")
-        if self.repeat_from and self.repeat_from not in names:
-            raise ValueError(f"A word cannot go round from {self.repeat_from!r}: there is no such stage.")
 
     def stage_at(self, name: str) -> WordStage:
         """The stage to do for a word whose row says `name`; the first where it says nothing or a stage that is no more."""
@@ -74,8 +69,9 @@ class Work:
     def stage_after(self, name: str) -> WordStage | None:
         """The stage that follows, or None after the last."""
         names = [stage.name for stage in self.stages]
-        if self.stages[names.index(name)].then:
-            return self.stages[names.index(self.stages[names.index(name)].then)]
+        stage = self.stages[names.index(name)]
+        if stage.then:
+            return self.stages[names.index(stage.then)]
         place = names.index(name) + 1
         return self.stages[place] if place < len(names) else None
 

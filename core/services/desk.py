@@ -11,11 +11,11 @@ from sqlalchemy import Connection, select
 
 from core.errors import Conflict, InvalidInput, NotFound
 from core.model.clips import Clip, Proposal
-from core.model.transcripts import Segment, TimedBy, Transcript, WordTiming
+from core.model.transcripts import Cue, Segment, TimedBy, Transcript, WordTiming
 from core.ports import Aligner
 from core.rules.sentences import split_sentences
-from core.rules.strong_language import find_strong_language
-from core.rules.word_timing import spread_over_span
+from core.rules.strong_language import strong_words
+from core.rules.word_timing import spread_over_cue
 from core.services.review import QueueFilter, QueueItem, Review, shown_state
 from core.services.settings import Settings
 from core.store import clips as clip_rows
@@ -24,7 +24,7 @@ from core.store.database import Database
 from core.store.media_files import MediaFiles
 from core.store.reviews import MappingRow
 from core.store.tables import corrections, mappings
-from core.timing import Span, now
+from core.timing import now
 
 
 
@@ -112,7 +112,7 @@ class Desk:
             "peaks": [round(peak, 3) for peak in peaks],
             "loudness_lufs": facts.loudness_lufs,
             "is_demo": clip.is_demo,
-            "strong_language": list(find_strong_language(transcript.text)),
+            "strong_language": list(strong_words(transcript.text)),
             "captions": " ".join(cue.text for cue in clip.cues),
             "recognition": origin.text if origin.is_verified_by_audio else "",
             "judge_text": "",
@@ -219,9 +219,19 @@ def retimed(before: Sequence[WordTiming], texts: Sequence[str], duration_s: floa
         elif new_to > new_from:
             start_s = before[old_from].start_s if old_from < old_to else (before[old_from - 1].end_s if old_from else 0.0)
             end_s = before[old_to - 1].end_s if old_from < old_to else (before[old_from].start_s if old_from < len(before) else duration_s)
-            spread = spread_over_span(list(texts[new_from:new_to]), Span(start_s, max(end_s, start_s)))
-            found.extend(replace(word, timed_by=TimedBy.CAPTION, probability=None) for word in spread)
+            found.extend(_spread(texts[new_from:new_to], start_s, max(end_s, start_s)))
     return tuple(found)
+
+
+def _spread(texts: Sequence[str], start_s: float, end_s: float) -> list[WordTiming]:
+    """Words over a span by their length; a lone dash keeps its place without time."""
+    timed = list(spread_over_cue(Cue(start_s, end_s, " ".join(texts))))
+    if [word.text for word in timed] == list(texts):
+        return timed
+    share_s = (end_s - start_s) / len(texts)
+    return [
+        WordTiming(text, start_s + place * share_s, start_s + (place + 1) * share_s, None, TimedBy.CAPTION) for place, text in enumerate(texts)
+    ]
 
 
 def bundle_label(name: str, exam: str, level: str) -> str:

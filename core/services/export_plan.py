@@ -396,6 +396,6 @@ def word_mapping(mapping: ExportMapping, relevance: float, timestamp: float | No
 
 
 def mapping_digest(standing: ClipStanding, mapping: ExportMapping) -> str:
-    """What the target holds of a mapping beside its relevance; bytes and text are in the name."""
-    told = [standing.name, standing.is_verified_by_audio, mapping.word, mapping.language, mapping.transcript_source]
+    """What the target holds of a mapping beside its relevance; bytes and text are in the name that it stands under."""
+    told = [standing.is_verified_by_audio, mapping.word, mapping.language, mapping.transcript_source]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -1,0 +1,5 @@
+"""`python -m ui.cli`: what `run.py` hands over to."""
+
+from ui.cli.main import main
+
+main()

@@ -1,0 +1,59 @@
+"""The tree of commands. Bodies import what they need when they run, so that `--help` stays fast."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from core.errors import WordreelError
+from ui.cli import discover, exports, films, review, system, vocab
+from ui.cli.output import OUT, usage_error
+
+app = typer.Typer(
+    name="run.py",
+    help="Wordreel turns film clips into vocabulary lessons. Without a command it serves the app.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def _default(context: typer.Context) -> None:
+    """Serve the app when no command is named."""
+    if context.invoked_subcommand is None:
+        system.serve()
+
+
+vocab.add_to(app)
+discover.add_to(app)
+review.add_to(app)
+exports.add_to(app)
+films.add_to(app)
+system.add_to(app)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command. Exit 0, 1 for a bug, 2 for the user, 3 for a provider."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments = ["serve", *arguments]
+    OUT.is_json = "--json" in arguments
+    import click
+
+    try:
+        sys.exit(app(arguments, standalone_mode=False) or 0)
+    except WordreelError as error:
+        OUT.fail(error)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        OUT.fail(usage_error(error.format_message(), "`python run.py --help` shows the commands."))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,114 @@
+"""`review next|decide|undo|queue`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from ui.cli.options import Json
+from ui.cli.output import OUT
+from ui.cli.session import actor, opened
+
+commands = typer.Typer(help="What waits for a person, and decisions.", no_args_is_help=True)
+VERBS = ("approve", "reject", "skip", "flag")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the commands into the tree."""
+    app.add_typer(commands, name="review")
+
+
+@commands.command()
+def queue(
+    limit: Annotated[int | None, typer.Option(help="At most so many.", min=1)] = None,
+    bundle: Annotated[str, typer.Option(help="Only words of this bundle.")] = "",
+    min_score: Annotated[float | None, typer.Option("--min-score", help="Least relevance, in place of each run's own.", min=0, max=1)] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Only education and context both at least 0.9.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also what was not heard, is under the rule, parked or decided.")] = False,
+    json: Json = False,
+) -> None:
+    """What waits, words under their want first, best clip first."""
+    from core.services.review import QueueFilter
+
+    wanted = QueueFilter(bundle=bundle, min_score=min_score, is_strict=strict, with_all=everything)
+    with opened() as app:
+        found = app.review.queue(wanted, limit=limit)
+    items = [item.as_json() for item in found.items]
+    rows = [(item["mapping_id"], item["word"], item["relevance"], item["evidence"], item["state"], item["slug"]) for item in items]
+    after = f"{len(rows)} of {found.total}; {found.n_parked} parked, {found.n_skipped} skipped."
+    heads = ("Mapping", "Word", "Relevance", "Evidence", "State", "Clip")
+    OUT.table({"items": items, "total": found.total}, heads, rows, empty="Nothing waits for a decision.", after=after)
+
+
+@commands.command(name="next")
+def show_next(json: Json = False) -> None:
+    """The clip that should be judged next, with what is said in it."""
+    from core.errors import NotFound
+
+    with opened() as app:
+        found = app.review.queue(limit=1)
+        if not found.items:
+            raise NotFound("Nothing waits for a decision.", hint="`python run.py discover` finds clips.")
+        item = found.items[0]
+        visit = app.desk.visit(item.row.clip_id)
+        path = app.media_files.local_path(visit["media_url"].rsplit("/", 1)[-1])
+    target = next(target for target in visit["targets"] if target["mapping_id"] == item.row.mapping_id)
+    text = " ".join(word["text"] for word in visit["words"])
+    OUT.answer(
+        {**item.as_json(), "text": text, "reason": target["proposal"]["reason"], "path": str(path)},
+        f"{item.row.word} in {item.row.slug} (mapping {item.row.mapping_id})",
+        f"“{text}”",
+        f"relevance {item.row.relevance:.2f}, {item.row.evidence_state}: {target['proposal']['reason']}",
+        str(path),
+    )
+
+
+@commands.command()
+def decide(
+    mapping_id: Annotated[int, typer.Argument(metavar="MAPPING_ID")],
+    decision: Annotated[str, typer.Argument(help="approve, reject, skip or flag.")],
+    reason: Annotated[list[str] | None, typer.Option(help="Why it is rejected; may be given more than once.")] = None,
+    score: Annotated[float | None, typer.Option(help="Your score, 0 to 1.")] = None,
+    note: Annotated[str, typer.Option(help="A note.")] = "",
+    version: Annotated[int | None, typer.Option(help="The version that you saw; without it the current one is meant.")] = None,
+    json: Json = False,
+) -> None:
+    """Decide on one mapping."""
+    from core.errors import InvalidInput
+    from core.model.reviews import DecisionKind, DecisionRequest
+
+    if decision not in VERBS:
+        raise InvalidInput(f"{decision!r} is no decision.", hint=f"Use {', '.join(VERBS)}.")
+    request = DecisionRequest(
+        mapping_id,
+        DecisionKind(decision),
+        actor(),
+        idempotency_key=uuid4().hex,
+        seen_version=version,
+        reasons=tuple(reason or ()),
+        score=score,
+        note=note,
+        visit_id=uuid4().hex,
+        is_score_visible=True,
+    )
+    with opened() as app:
+        outcome = app.review.decide(request)
+    OUT.answer(outcome_json(outcome), f"Mapping {outcome.mapping_id}: {outcome.state}.")
+
+
+@commands.command()
+def undo(json: Json = False) -> None:
+    """Take your last decision back."""
+    with opened() as app:
+        outcome = app.review.undo(actor())[0]
+    OUT.answer(outcome_json(outcome), f"Mapping {outcome.mapping_id}: {outcome.state} again.")
+
+
+def outcome_json(outcome: object) -> dict[str, object]:
+    """`{"mapping_id","state","version","event_id"}`."""
+    from dataclasses import asdict
+
+    found = asdict(outcome)  # type: ignore[call-overload]
+    return {**found, "state": str(found["state"])}
