@@ -89,14 +89,14 @@ def _prepare(address: str) -> None:
 
 
 def _database_file(address: str) -> tuple[Path, int] | None:
-    """Path and inode of an embedded database."""
+    """Path and inode of an embedded database; inode 0 where there is none."""
     from sqlalchemy import make_url
 
     url = make_url(address)
     if url.get_backend_name() != "sqlite":
         return None
     path = Path(str(url.database))
-    return path, path.stat().st_ino
+    return path, path.stat().st_ino if path.exists() else 0
 
 
 class EngineClient:
@@ -105,14 +105,19 @@ class EngineClient:
     def __init__(self, address: str) -> None:
         self.address = address
         self._client: DBOSClient | None = None
+        self._file: tuple[Path, int] | None = None
         self._lock = threading.Lock()
 
     def _connected(self) -> DBOSClient:
         with self._lock:
+            if self._client is not None and self._file is not None and _database_file(self.address) != self._file:
+                self._client.destroy()  # the file was removed: what is written to the old one reaches nobody
+                self._client = None
             if self._client is None:
                 from dbos import DBOSClient, DBOSPortableJSONSerializer
 
                 _prepare(self.address)
+                self._file = _database_file(self.address)
                 self._client = DBOSClient(
                     system_database_url=self.address,
                     dbos_system_schema=SCHEMA,
@@ -247,6 +252,7 @@ class EngineWorker:
         self._stopping = threading.Event()
         self._dbos: Any = None
         self._suspects: set[str] = set()
+        self._tidied_at = time.monotonic() - 3600
         self._file: tuple[Path, int] | None = None
 
     def launch(self) -> None:
@@ -290,10 +296,16 @@ class EngineWorker:
 
     def check_database(self) -> None:
         """Raises WorkerLost if the engine's database file was deleted or replaced: what we do is then known to nobody."""
-        if self._file is not None and (not self._file[0].exists() or self._file[0].stat().st_ino != self._file[1]):
+        if self._file is not None and _database_file(self.client.address) != self._file:
             raise WorkerLost(
                 f"The engine's database {self._file[0]} was removed or replaced.", hint="Start the worker again; it rebuilds it."
             )
+
+    def tidy(self) -> None:
+        """Once an hour, remove from the engine's database what ended a day ago."""
+        if time.monotonic() - self._tidied_at >= 3600:
+            self._tidied_at = time.monotonic()
+            self.client.forget_ended(24 * 3600)
 
     def take_over(self) -> int:
         """Queue again what no worker has in hand: work of the dead, and work of ours that we are not doing.
@@ -379,6 +391,5 @@ class EngineWorker:
             found = status.get(workflow_id)
             if found == GIVEN_UP:
                 steps.fail_word(self._database, run_id, word.word_id, word.attempt, WORKER_KILLER)
-            elif found is None or found in ENDED:
-                log.warning("run %s, word %s: its workflow is %s, queued again", run_id, word.word_id, found or "gone")
-                steps.put_back(self._database, run_id, word.word_id, word.attempt)
+            elif (found is None or found in ENDED) and steps.put_back(self._database, run_id, word.word_id, word.attempt):
+                log.warning("run %s, word %s: its workflow was %s, queued again", run_id, word.word_id, found or "gone")

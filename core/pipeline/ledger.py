@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import BadAnswer, ProviderError, ProviderUnavailable, WordreelError
@@ -62,22 +62,6 @@ class Answer:
     tokens_out: int = 0
     cost_usd: float | None = None
     request_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerTotals:
-    """Of one run, over all its resumes and retries."""
-
-    paid_calls: int
-    """Finished calls."""
-    in_doubt: int
-    repeated_calls: int
-    """Calls made again after a doubt."""
-    cost_usd: float
-    is_at_least: bool
-    """A price is not known, or a call is in doubt."""
-    tokens_in: int
-    tokens_out: int
 
 
 class Ledger:
@@ -205,23 +189,3 @@ def _kept(row: Any, call: PaidCall) -> Answer:
             request_id=row.request_id,
         )
     return Answer(row.answer, row.tokens_in, row.tokens_out, row.cost_usd, row.request_id)
-
-
-def totals(connection: Connection, run_id: str) -> LedgerTotals:
-    """What a run's calls came to. An answer that was already there counts for the run that paid it."""
-    earlier = ledger.alias("earlier")
-    mine = ledger.c.run_id == run_id
-    is_done, is_doubt = ledger.c.state == "done", ledger.c.state == "in_doubt"
-    n_done, n_doubt, n_unpriced, cost_usd, tokens_in, tokens_out = connection.execute(
-        select(
-            func.count().filter(is_done),
-            func.count().filter(is_doubt),
-            func.count().filter(and_(is_done, ledger.c.cost_usd.is_(None))),
-            func.coalesce(func.sum(ledger.c.cost_usd), 0.0),
-            func.coalesce(func.sum(ledger.c.tokens_in), 0),
-            func.coalesce(func.sum(ledger.c.tokens_out), 0),
-        ).where(mine)
-    ).one()
-    follows = and_(earlier.c.call_key == ledger.c.call_key, earlier.c.attempt == ledger.c.attempt - 1, earlier.c.state == "in_doubt")
-    n_repeated = connection.execute(select(func.count()).select_from(ledger.join(earlier, follows)).where(mine)).scalar_one()
-    return LedgerTotals(n_done, n_doubt, n_repeated, float(cost_usd), bool(n_unpriced or n_doubt), int(tokens_in), int(tokens_out))

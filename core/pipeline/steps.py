@@ -102,10 +102,10 @@ def _write_word(connection: Connection, run_id: str, word_id: int, attempt: int,
     return bool(changed.rowcount == 1)
 
 
-def put_back(database: Database, run_id: str, word_id: int, attempt: int) -> None:
-    """An open word whose workflow is gone is queued again under a new attempt."""
+def put_back(database: Database, run_id: str, word_id: int, attempt: int) -> bool:
+    """An open word whose workflow is gone is queued again under a new attempt; False if it has ended after all."""
     with database.write() as connection:
-        _write_word(connection, run_id, word_id, attempt, state=WordState.QUEUED, attempt_to=attempt + 1)
+        return _write_word(connection, run_id, word_id, attempt, state=WordState.QUEUED, attempt_to=attempt + 1)
 
 
 def fail_word(database: Database, run_id: str, word_id: int, attempt: int, reason: str) -> None:

@@ -62,7 +62,8 @@ def run_worker(load: Workload, *, queues: Sequence[str] = QUEUES, parent_pid: in
         on_lost=_end_lost,
     )
     control = RunControl(database, engine.client)
-    heartbeat = Heartbeat(database, who.worker_id, on_lost=_end_lost, rounds=(engine.check_database, engine.take_over, control.reconcile))
+    rounds = (engine.check_database, engine.take_over, control.reconcile, engine.tidy)
+    heartbeat = Heartbeat(database, who.worker_id, on_lost=_end_lost, rounds=rounds)
     engine.launch()
     heartbeat.start()
     log.info("worker %s works on %s", who.worker_id, ", ".join(queues))

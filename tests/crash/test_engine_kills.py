@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select, text
 
 from core.pipeline.engine import EngineClient, engine_address
-from core.pipeline.ledger import LedgerTotals, totals
 from core.pipeline.run_control import RunControl
 from core.store.database import Database
+from core.store.ledger_rows import LedgerTotals, totals
 from core.store.tables import ledger, run_words
 from tests.loopback.toy_work import ToyWork, Workers, add_run, ended, run_row, wait_for
 from tests.loopback.toy_work import states as states_of

@@ -160,8 +160,7 @@ def test_deleting_the_engines_database_loses_nothing(bench: Bench) -> None:
     wait_for(lambda: states(bench.database, "r1").get("done", 0) >= 3, what=bench.workers.log())
     worker.kill()
     worker.wait()
-    bench.engine.close()
-    (bench.home / "engine.db").unlink()
+    (bench.home / "engine.db").unlink()  # under our open client, which must notice
     add_job(bench.database, "j1")
 
     assert bench.control.reconcile() == 2
@@ -177,7 +176,6 @@ def test_a_worker_whose_engine_database_is_removed_ends_and_the_next_rebuilds_it
     worker = bench.workers.start(pause_s=0.3, fast_lease=1)
     bench.control.start("r1")
     wait_for(lambda: states(bench.database, "r1").get("working", 0) >= 1, what=bench.workers.log())
-    bench.engine.close()
     (bench.home / "engine.db").unlink()
     assert worker.wait(timeout=10) == 75
     assert "removed or replaced" in bench.workers.log()
@@ -277,8 +275,7 @@ def test_a_path_with_odd_characters(tmp_path: Path) -> None:
         assert bench.engine.status(["job:j1:1"]) == {"job:j1:1": "ENQUEUED"}
 
 
-def test_no_run_is_left_without_a_number_of_attempts(bench: Bench) -> None:
-    """A run whose own workflow ended without it is handed over again under a new attempt."""
+def test_a_run_whose_workflow_ended_without_it_is_driven_again(bench: Bench) -> None:
     add_run(bench.database, "r1", 2)
     bench.control.start("r1")
     bench.engine.cancel(["run:r1:1"])

@@ -11,8 +11,9 @@ from sqlalchemy import insert, select
 
 from core.errors import BadAnswer, KeyRefused, ProviderUnavailable, RateLimited
 from core.pipeline.janitor import Identity, WorkerLost, give_up, register
-from core.pipeline.ledger import Answer, DoubtPolicy, Ledger, PaidCall, totals
+from core.pipeline.ledger import Answer, DoubtPolicy, Ledger, PaidCall
 from core.store.database import Database
+from core.store.ledger_rows import totals
 from core.store.tables import ledger
 from core.timing import now
 from tests.loopback.toy_work import wait_for

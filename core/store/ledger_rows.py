@@ -1,0 +1,45 @@
+"""What a run's paid calls came to, counted from the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, func, select
+
+from core.store.tables import ledger
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTotals:
+    """Of one run, over all its resumes and retries."""
+
+    paid_calls: int
+    """Finished calls."""
+    in_doubt: int
+    repeated_calls: int
+    """Calls made again after a doubt."""
+    cost_usd: float
+    is_at_least: bool
+    """A price is not known, or a call is in doubt."""
+    tokens_in: int
+    tokens_out: int
+
+
+def totals(connection: Connection, run_id: str) -> LedgerTotals:
+    """What a run's calls came to. An answer that was already there counts for the run that paid it."""
+    earlier = ledger.alias("earlier")
+    mine = ledger.c.run_id == run_id
+    is_done, is_doubt = ledger.c.state == "done", ledger.c.state == "in_doubt"
+    n_done, n_doubt, n_unpriced, cost_usd, tokens_in, tokens_out = connection.execute(
+        select(
+            func.count().filter(is_done),
+            func.count().filter(is_doubt),
+            func.count().filter(and_(is_done, ledger.c.cost_usd.is_(None))),
+            func.coalesce(func.sum(ledger.c.cost_usd), 0.0),
+            func.coalesce(func.sum(ledger.c.tokens_in), 0),
+            func.coalesce(func.sum(ledger.c.tokens_out), 0),
+        ).where(mine)
+    ).one()
+    follows = and_(earlier.c.call_key == ledger.c.call_key, earlier.c.attempt == ledger.c.attempt - 1, earlier.c.state == "in_doubt")
+    n_repeated = connection.execute(select(func.count()).select_from(ledger.join(earlier, follows)).where(mine)).scalar_one()
+    return LedgerTotals(n_done, n_doubt, n_repeated, float(cost_usd), bool(n_unpriced or n_doubt), int(tokens_in), int(tokens_out))
