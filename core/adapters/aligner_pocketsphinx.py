@@ -2,7 +2,7 @@
 
 Every window is aligned twice, as it sounds and with its steady noise subtracted. A word is moved only where both agree,
 the acoustic score is no outlier, the sound there stands out of its surroundings, and a neighbour was found as well.
-Measured: `benchmarks/alignment.py`; why so: `docs/decisions/0004-word-times.md`.
+Measured: `benchmarks/alignment.py`; why so: `docs/decisions/0007-word-times.md`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from core.adapters.alignment_search import AlignedPart, AlignmentSearch, load_search
 from core.adapters.pronunciation_espeak import SoundedPart, sound_out
 from core.adapters.sound_av import LOUDNESS_HOP_S, SAMPLE_RATE_HZ, measure_loudness, read_pcm
-from core.adapters.sound_filter import add_floor, subtract_noise
+from core.adapters.sound_filter import MILD, STRONG, add_floor, subtract_noise
 from core.model.transcripts import TimedBy, WordTiming
 from core.rules.word_timing import (
     NO_SOUND,
@@ -42,6 +42,11 @@ MIN_SCORE = -85.0
 """Mean score a frame. Words really said score about -35 (clean), -46 and -54 (noise, music at 10 dB); words not said -94."""
 
 MIN_PHONE_SCORE = -150.0
+
+GOOD_WINDOW_SCORE = -80.0
+"""A window whose words score better than this on average holds its text: single words in it may fit badly (a robot's voice does)."""
+
+MIN_SCORES_IN_GOOD_WINDOW = (-130.0, -260.0)
 MIN_ABOVE_FLOOR_DB = 4.0
 MIN_LEVEL_DB = -62.0
 MIN_FOUND_RATIO = 0.4
@@ -115,11 +120,14 @@ def _align_window(
         first = _find_words(search, add_floor(pcm), indices, parts, start_s)
         if first is None:
             continue
-        second = _find_words(search, add_floor(subtract_noise(pcm)), indices, parts, start_s)
+        second = None
+        for strength in (STRONG, MILD):
+            if second is None:
+                second = _find_words(search, add_floor(subtract_noise(pcm, strength)), indices, parts, start_s)
         if second is None:
             continue
         agreed = _agreed(indices, first, second, words)
-        trusted = _trusted(indices, agreed, measure_loudness(pcm), start_s, words)
+        trusted = _trusted(indices, agreed, measure_loudness(pcm), start_s, words, limits=_limits(first))
         if len(trusted) >= MIN_FOUND_RATIO * len(indices):
             return trusted
     return {}
@@ -158,8 +166,21 @@ def _agreed(indices: Sequence[int], first: dict[int, _Found], second: dict[int, 
     return agreed
 
 
+def _limits(found: dict[int, _Found]) -> tuple[float, float]:
+    """The lowest score of a word and of its worst phone that are accepted in this window."""
+    length_s = sum(place.end_s - place.start_s for place in found.values())
+    mean = sum(place.score * (place.end_s - place.start_s) for place in found.values()) / max(1e-6, length_s)
+    return MIN_SCORES_IN_GOOD_WINDOW if len(found) > 2 and mean >= GOOD_WINDOW_SCORE else (MIN_SCORE, MIN_PHONE_SCORE)
+
+
 def _trusted(
-    indices: Sequence[int], agreed: dict[int, _Found], loudness_db: NDArray[np.float64], start_s: float, words: Sequence[WordTiming]
+    indices: Sequence[int],
+    agreed: dict[int, _Found],
+    loudness_db: NDArray[np.float64],
+    start_s: float,
+    words: Sequence[WordTiming],
+    *,
+    limits: tuple[float, float],
 ) -> dict[int, _Found]:
     """Those whose score, length and sound are as they should be, and that do not stand alone."""
     import numpy as np
@@ -170,7 +191,7 @@ def _trusted(
         low, high = int((place.start_s - start_s) / LOUDNESS_HOP_S), int((place.end_s - start_s) / LOUDNESS_HOP_S)
         level = loudness_db[max(0, low) : high]
         is_loud = len(level) > 0 and float(np.percentile(level, 80)) >= floor_db + MIN_ABOVE_FLOOR_DB
-        is_fit = place.score >= MIN_SCORE and place.worst_phone >= MIN_PHONE_SCORE
+        is_fit = place.score >= limits[0] and place.worst_phone >= limits[1]
         if is_loud and is_fit and is_plausible_length(words[index].text, place.end_s - place.start_s):
             good[index] = place
     neighbours = {index: (before, after) for before, index, after in zip([-1, *indices], indices, [*indices[1:], -1], strict=False)}

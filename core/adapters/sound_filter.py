@@ -15,7 +15,8 @@ FRAME = 400
 HOP = 160
 FFT = 512
 NOISE_PERCENTILE = 15.0
-OVERSUBTRACTION = 1.5
+STRONG = 1.5
+MILD = 0.6
 MIN_GAIN = 0.1
 
 
@@ -27,10 +28,10 @@ def add_floor(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
     return np.clip(pcm + noise, -32768, 32767).astype(np.int16)
 
 
-def subtract_noise(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
+def subtract_noise(pcm: NDArray[np.int16], strength: float = STRONG) -> NDArray[np.int16]:
     """The same sound (16 kHz) with what is steady in it turned down, as a second opinion for the aligner; times do not move.
 
-    Each frequency's noise is the 15th percentile of its level over the whole stretch.
+    Each frequency's noise is the 15th percentile of its level over the whole stretch; `strength` times that is taken away.
 
     Source: S. Boll, Suppression of acoustic noise in speech using spectral subtraction, 1979.
     """
@@ -43,7 +44,7 @@ def subtract_noise(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
     at = np.arange(n_frames)[:, None] * HOP + np.arange(FRAME)
     spectrum = np.fft.rfft(sound[at] * window, FFT)
     level = np.abs(spectrum)
-    noise = OVERSUBTRACTION * np.percentile(level, NOISE_PERCENTILE, axis=0)
+    noise = strength * np.percentile(level, NOISE_PERCENTILE, axis=0)
     gain = np.maximum(1 - noise / np.maximum(level, 1e-9), MIN_GAIN)
     frames = np.fft.irfft(spectrum * gain)[:, :FRAME] * window
     total, weight = np.zeros(len(sound)), np.full(len(sound), 1e-3)

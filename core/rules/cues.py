@@ -1,6 +1,6 @@
 """Captions: reading and writing SRT and WebVTT, and what of a caption's text is spoken.
 
-Why not a library: `docs/decisions/0003-captions.md`. Sources: the WebVTT recommendation of the W3C; SRT has none, so that
+Why not a library: `docs/decisions/0006-captions.md`. Sources: the WebVTT recommendation of the W3C; SRT has none, so that
 what real files hold is read: any mix of BOM, line ends, missing numbers and missing blank lines.
 """
 

@@ -38,7 +38,8 @@ def test_the_same_cues_from_every_dress(data: bytes) -> None:
 
 
 def test_malformed_blocks_are_reported_and_the_rest_is_read() -> None:
-    text = "1\n00:00:01,000 --> nonsense\nlost\n\n2\n00:00:05,000 --> 00:00:04,000\nbackwards\n\nstray text\n\n3\n00:00:06,000 --> 00:00:07,000\nkept\n"
+    text = "1\n00:00:01,000 --> nonsense\nlost\n\n2\n00:00:05,000 --> 00:00:04,000\nbackwards\n\n"
+    text += "stray text\n\n3\n00:00:06,000 --> 00:00:07,000\nkept\n"
     cues, problems = parse_captions(text.encode(), "film.srt")
     assert cues == (Cue(6.0, 7.0, "kept"),)
     assert [problem.split(":")[0] for problem in problems] == ["film.srt, line 2", "film.srt, line 6", "film.srt, line 9"]

@@ -99,7 +99,7 @@ def test_a_clip_never_cuts_a_word_and_keeps_its_limits(given_rows: list[tuple[st
     cuts_s = data.draw(st.lists(st.floats(0, 60), max_size=4))
     span = clip_bounds(words, sentences, occurrence, scene_cuts_s=cuts_s, media_end_s=at_s + 2)
     assert span.duration_s <= 15 + 1e-6
-    assert 0 <= span.start_s and span.end_s <= at_s + 2 + 1e-6
+    assert span.start_s >= 0 and span.end_s <= at_s + 2 + 1e-6
     assert span.start_s <= words[occurrence].start_s + 1e-6 and words[occurrence].end_s <= span.end_s + 1e-6
     if span.duration_s >= 1.0 + 1e-6:
         for word in words:
