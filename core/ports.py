@@ -67,8 +67,11 @@ class ClipSource(Protocol):
 class Transcriber(Protocol):
     """Turns speech into words with times."""
 
-    engine: str
-    model: str
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
 
     def transcribe(self, media_path: Path, *, language: str, known_cues: Sequence[Cue]) -> Recognition:
         """Recognise one media file of any length.
@@ -142,6 +145,10 @@ class MediaTools(Protocol):
 
     def peaks(self, path: Path, n_peaks: int) -> tuple[float, ...]:
         """The sound's envelope: `n_peaks` numbers 0–1, equal spans of the whole file; all 0 without sound."""
+        ...
+
+    def shrink(self, path: Path, into: Path, *, max_bytes: int) -> Path:
+        """A copy of a whole clip of at most `max_bytes`, speech kept, as one new file in `into`. Raises: UnsupportedMedia if too long."""
         ...
 
     def embedded_captions(self, path: Path) -> tuple[Cue, ...]:

@@ -133,7 +133,9 @@ class App:
         if self.config.transcriber == "openai":
             raise ModelMissing("TRANSCRIBER=openai is not in this version.", hint="Unset TRANSCRIBER, or set it to whisper or captions.")
         if self.config.transcriber == "whisper" and not self.config.whisper_model:
-            raise ModelMissing("TRANSCRIBER=whisper needs WHISPER_MODEL.", hint="Set WHISPER_MODEL to a name such as small.en, or to a folder.")
+            raise ModelMissing(
+                "TRANSCRIBER=whisper needs WHISPER_MODEL.", hint="Set WHISPER_MODEL to a name such as small.en, or to a folder."
+            )
         return self.config.transcriber or ("whisper" if self.config.whisper_model else "captions")
 
     @property

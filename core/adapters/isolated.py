@@ -218,6 +218,10 @@ class IsolatedMediaTools:
         """As the port says; also raises DecoderDied."""
         return self.pool.run(self.tools.embedded_captions, path)
 
+    def shrink(self, path: Path, into: Path, *, max_bytes: int) -> Path:
+        """As the port says; also raises DecoderDied."""
+        return self._made_in(into, lambda folder: self.pool.run(self.tools.shrink, path, folder, max_bytes=max_bytes))
+
     def _made_in(self, into: Path, make: Callable[[Path], Path]) -> Path:
         """Made in a folder of its own inside `into`, then moved: a process that was killed leaves nothing behind."""
         folder = into / f".isolated-{uuid.uuid4().hex}.part"

@@ -49,6 +49,10 @@ class FakeMediaTools:
         _read(path)
         return tuple(index / n_peaks for index in range(n_peaks))
 
+    def shrink(self, path: Path, into: Path, *, max_bytes: int) -> Path:
+        """A file of at most `max_bytes`."""
+        return _write(into, f"shrunk {max_bytes}"[:max_bytes], path, ".mp4")
+
     def embedded_captions(self, path: Path) -> tuple[Cue, ...]:
         """The cues that it was made with."""
         _read(path)

@@ -23,6 +23,9 @@ from core.store.database import Database
 from core.store.media_files import MediaFiles
 from core.store.vocabulary import levels_of_words, load_words
 
+Way = Callable[["Bench", str, int], WordEnd | None]
+"""One stage as its file has it: (bench, run id, word id)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
@@ -73,7 +76,9 @@ class Bench:
     def transcriber(self, settings: RunSettings) -> Transcriber:
         """The transcriber that the run froze. Raises: ModelMissing when it is not set up here."""
         if settings.transcriber not in self._transcribers:
-            raise ModelMissing(f"The transcriber {settings.transcriber!r} of this run is not set up here.", hint="See `python run.py doctor`.")
+            raise ModelMissing(
+                f"The transcriber {settings.transcriber!r} of this run is not set up here.", hint="See `python run.py doctor`."
+            )
         return self._transcribers[settings.transcriber]
 
     def vocabulary(self, connection: Connection, *, is_demo: bool) -> Vocabulary:
@@ -88,9 +93,9 @@ class Bench:
                 self._vocabulary[is_demo] = known
         return known[1]
 
-    def stages(self, ways: Mapping[str, Callable[[Bench, str, int], WordEnd | None]], *, again: str) -> list[WordStage]:
+    def stages(self, ways: Mapping[str, Way], *, again: str) -> list[WordStage]:
         """The stages bound to this bench, in order; after the last one the word goes round from `again`."""
-        last = next(reversed(ways))
+        last = list(ways)[-1]
         return [WordStage(name, partial(way, self), then=again if name == last else "") for name, way in ways.items()]
 
     def clip_lock(self, clip_id: int) -> Lock:

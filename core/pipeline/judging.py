@@ -33,7 +33,14 @@ def judge_clip(
     A word that is not spoken is not asked about: its proposal has no scores.
     """
     spoken = [word_id for word_id, found in evidence.items() if found.state is not EvidenceState.NOT_HEARD]
-    key = digest("judge", stage, text, sorted(evidence.items(), key=lambda item: item[0]), [vocabulary.words[i].text for i in sorted(spoken)], judge.name)
+    key = digest(
+        "judge",
+        stage,
+        text,
+        sorted(evidence.items(), key=lambda item: item[0]),
+        [vocabulary.words[i].text for i in sorted(spoken)],
+        judge.name,
+    )
     judgement = Judgement(stage, digest(key, judge.model, judge.prompt_version), judge.name, judge.model, judge.prompt_version, run_id)
     with bench.database.read() as connection:
         known = known_proposals(connection, clip.clip_id, judgement)

@@ -24,7 +24,9 @@ class WordTask:
 
 def load_task(connection: Connection, run_id: str, word_id: int) -> WordTask:
     """Raises: NotFound."""
-    return WordTask(run_rows.load_run(connection, run_id), run_rows.load_run_word(connection, run_id, word_id), load_words(connection, [word_id])[0])
+    return WordTask(
+        run_rows.load_run(connection, run_id), run_rows.load_run_word(connection, run_id, word_id), load_words(connection, [word_id])[0]
+    )
 
 
 def say(connection: Connection, task: WordTask, detail: str) -> None:

@@ -58,4 +58,6 @@ def score_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
         is_spoken = own.evidence.state is not EvidenceState.NOT_HEARD
         outcome = "ok" if is_spoken and own.scores is not None else ("spare" if is_spoken else "not_heard")
         reason = "" if outcome == "ok" else ("The judge found that it does not teach the word" if is_spoken else "Not heard in this clip")
-        run_rows.set_run_clip(connection, task.run.run_id, task.word.word_id, clip.clip_id, stage=Stage.SCORE, outcome=outcome, reason=reason)
+        run_rows.set_run_clip(
+            connection, task.run.run_id, task.word.word_id, clip.clip_id, stage=Stage.SCORE, outcome=outcome, reason=reason
+        )

@@ -44,7 +44,9 @@ def search_key(bench: Bench, source: Source, word: str, max_hits: int, *, is_dem
     holdings: list[Any] = []
     if source is Source.LIBRARY:
         with bench.database.read() as connection:
-            holdings = sorted((film.media_id, film.transcript_id or "") for film in list_films(connection, is_demo=is_demo) if film.state == "present")
+            holdings = sorted(
+                (film.media_id, film.transcript_id or "") for film in list_films(connection, is_demo=is_demo) if film.state == "present"
+            )
     return digest("search", 1, source, word, max_hits, is_demo, holdings)
 
 

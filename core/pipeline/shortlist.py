@@ -30,7 +30,9 @@ def run_shortlist(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
         n_kept += is_good
         with bench.database.write() as connection:
             outcome = "waiting" if is_good else ("spare" if is_spoken else "not_heard")
-            reason = "" if is_good else ("The judge found that it does not teach the word" if is_spoken else "Only in the script, never spoken")
+            reason = (
+                "" if is_good else ("The judge found that it does not teach the word" if is_spoken else "Only in the script, never spoken")
+            )
             run_rows.set_run_clip(connection, run_id, word_id, clip_id, stage=Stage.SHORTLIST, outcome=outcome, reason=reason)
     with bench.database.write() as connection:
         run_rows.set_run_word(connection, run_id, word_id, n_kept=n_kept)

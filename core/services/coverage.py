@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,13 +91,17 @@ class Coverage:
             columns += [func.sum(case((facts.c.n_approved >= k, 1), else_=0)).label(f"approved_{k}") for k in at_least]
             columns += [func.sum(case((facts.c.n_live > 0, 1), else_=0)).label("live")]
             columns += [func.sum(case((facts.c.state == reason, 1), else_=0)).label(reason) for reason in REASONS]
-            query = select(bundle_words.c.bundle, *columns).join(facts, facts.c.word_id == bundle_words.c.word_id).group_by(bundle_words.c.bundle)
+            query = (
+                select(bundle_words.c.bundle, *columns)
+                .join(facts, facts.c.word_id == bundle_words.c.word_id)
+                .group_by(bundle_words.c.bundle)
+            )
             if name:
                 query = query.where(bundle_words.c.bundle == name)
-            counted = {row.bundle: row._mapping for row in connection.execute(query)}
+            counted: dict[str, Mapping[str, Any]] = {row.bundle: dict(row._mapping) for row in connection.execute(query)}
         found = []
         for bundle in [known[name]] if name else known.values():
-            row = counted.get(bundle.name, {})
+            row: Mapping[str, Any] = counted.get(bundle.name, {})
             found.append(
                 BundleCoverage(
                     bundle.name,
@@ -148,12 +152,31 @@ class Coverage:
         """Words of a bundle whose approved clips are under their want, most useful first."""
         return [word.word_id for word in self.words(bundle) if word.n_approved < want]
 
+    def without_clip(self, bundle: str = "") -> int:
+        """Words of a bundle with no clip that is approved or in review; of all real bundles (else of the demo's) when none is named."""
+        facts = _word_facts("")
+        listed = select(bundle_words.c.word_id).join(bundles, bundles.c.name == bundle_words.c.bundle)
+        with self._database.read() as connection:
+            if not bundle:
+                has_real = connection.execute(select(bundles.c.name).where(~bundles.c.is_demo).limit(1)).first() is not None
+                listed = listed.where(bundles.c.is_demo != has_real)
+            else:
+                listed = listed.where(bundles.c.name == bundle)
+            query = (
+                select(func.count())
+                .select_from(facts)
+                .where(facts.c.word_id.in_(listed), facts.c.state.not_in(("live", "approved", "in_review")))
+            )
+            return int(connection.execute(query).scalar_one())
+
     def look_up(self, texts: Sequence[str]) -> list[tuple[str, WordCoverage | None]]:
         """For pasted words: each with what it has; None for a word on no list."""
         with self._database.read() as connection:
             ids = vocabulary.word_ids_by_key(connection, texts)
             facts = _word_facts("")
-            query = select(facts, words.c.text).join(words, words.c.word_id == facts.c.word_id).where(facts.c.word_id.in_(list(ids.values())))
+            query = (
+                select(facts, words.c.text).join(words, words.c.word_id == facts.c.word_id).where(facts.c.word_id.in_(list(ids.values())))
+            )
             last = _last_words(connection)
             found = {
                 row.word_id: WordCoverage(
@@ -190,7 +213,9 @@ def _word_facts(target: str) -> Subquery:
         .subquery()
     )
     is_shown = live_mappings.c.relevance > 0
-    shown = select(live_mappings.c.word_id, func.count().label("n_live")).where(is_shown & (live_mappings.c.target == target) if target else is_shown)
+    shown = select(live_mappings.c.word_id, func.count().label("n_live")).where(
+        is_shown & (live_mappings.c.target == target) if target else is_shown
+    )
     live = shown.group_by(live_mappings.c.word_id).subquery()
     searched = (
         select(

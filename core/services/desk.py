@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from core.errors import Conflict, InvalidInput, NotFound
 from core.model.clips import Clip, Proposal
 from core.model.transcripts import Cue, Segment, TimedBy, Transcript, WordTiming
+from core.model.vocabulary import DEMO_PREFIX
 from core.ports import Aligner
 from core.rules.sentences import split_sentences
 from core.rules.strong_language import strong_words
@@ -25,7 +26,6 @@ from core.store.media_files import MediaFiles
 from core.store.reviews import MappingRow
 from core.store.tables import corrections, mappings
 from core.timing import now
-
 
 
 class Desk:
@@ -62,7 +62,9 @@ class Desk:
         }
 
     @staticmethod
-    def _head(item: QueueItem, clip: Clip, pictures: Mapping[str, tuple[str | None, Sequence[float]]], n_alike: int, want: int) -> dict[str, Any]:
+    def _head(
+        item: QueueItem, clip: Clip, pictures: Mapping[str, tuple[str | None, Sequence[float]]], n_alike: int, want: int
+    ) -> dict[str, Any]:
         still_id = pictures.get(clip.media_id or "", (None, ()))[0]
         flags = ["second_opinion"] if item.state == "flagged" else []
         return {
@@ -163,7 +165,9 @@ class Desk:
         key = idempotency_key or uuid4().hex
         with self._database.read() as connection:
             clip = clip_rows.load_clip(connection, clip_id)
-            done = connection.execute(select(corrections.c.after_transcript_id).where(corrections.c.idempotency_key == key)).scalar_one_or_none()
+            done = connection.execute(
+                select(corrections.c.after_transcript_id).where(corrections.c.idempotency_key == key)
+            ).scalar_one_or_none()
             before = media_rows.load_transcript(connection, done or clip.transcript_id or "")
         if done is not None:
             return _transcript_json(before)
@@ -230,7 +234,8 @@ def _spread(texts: Sequence[str], start_s: float, end_s: float) -> list[WordTimi
         return timed
     share_s = (end_s - start_s) / len(texts)
     return [
-        WordTiming(text, start_s + place * share_s, start_s + (place + 1) * share_s, None, TimedBy.CAPTION) for place, text in enumerate(texts)
+        WordTiming(text, start_s + place * share_s, start_s + (place + 1) * share_s, None, TimedBy.CAPTION)
+        for place, text in enumerate(texts)
     ]
 
 
@@ -238,8 +243,8 @@ def bundle_label(name: str, exam: str, level: str) -> str:
     """`TOEFL beginner` for `toefl_beginner`; own bundles by their name in words."""
     if not exam:
         return name.replace("_", " ").capitalize()
-    is_demo = exam.startswith(vocabulary.DEMO_PREFIX)
-    title = exam.removeprefix(vocabulary.DEMO_PREFIX).replace("_", " ")
+    is_demo = exam.startswith(DEMO_PREFIX)
+    title = exam.removeprefix(DEMO_PREFIX).replace("_", " ")
     title = title.upper() if title in ("toefl", "ielts", "gre", "sat") else title.capitalize()
     return f"{'Demo ' if is_demo else ''}{title}{' ' + level if level else ''}"
 
@@ -277,11 +282,9 @@ def _evidence_json(proposal: Proposal, transcript: Transcript) -> dict[str, Any]
     is_same = evidence.transcript_id == transcript.transcript_id
     occurrences = []
     for found in evidence.occurrences:
-        index = found.word_index
-        if not is_same:
-            index = _nearest(transcript.words, found.form, found.start_s)
-            if index is None:
-                continue
+        index = found.word_index if is_same else _nearest(transcript.words, found.form, found.start_s)
+        if index is None:
+            continue
         word = transcript.words[index]
         occurrences.append(
             {
@@ -317,8 +320,7 @@ def _proposal_json(proposal: Proposal) -> dict[str, Any]:
         "reason": proposal.reason,
         "difficulty": proposal.difficulty,
         "features": [
-            {"name": feature.name, "label": feature.label, "value": feature.value, "is_good": feature.is_good} for feature in proposal.features
+            {"name": feature.name, "label": feature.label, "value": feature.value, "is_good": feature.is_good}
+            for feature in proposal.features
         ],
     }
-
-

@@ -99,7 +99,9 @@ class Discovery:
     def _own(self, bundle: str, name: str, data: bytes, *, is_kept: bool) -> ChosenWords:
         parsed = self._vocabulary.parse_file(data, file_name=name)
         if not parsed.words:
-            raise InvalidInput(f"{name} has no word that can be taken.", hint="; ".join(f"line {row.line}: {row.reason}" for row in parsed.refused[:3]))
+            raise InvalidInput(
+                f"{name} has no word that can be taken.", hint="; ".join(f"line {row.line}: {row.reason}" for row in parsed.refused[:3])
+            )
         report = tuple(
             [f"line {row.line}: {row.before!r} read as {row.after!r}" for row in parsed.changed]
             + [f"line {row.line}: {row.text!r} refused, {row.reason}" for row in parsed.refused]
@@ -159,13 +161,17 @@ class Discovery:
         key = request_key(chosen.words, settings)
         with self._database.write() as connection:
             known = rows.unfinished_run(connection, key)
-            run_id = known.run_id if known else rows.create_run(
-                connection,
-                name=name or chosen.name,
-                settings=settings,
-                word_ids=[word.word_id for word in chosen.words],
-                request_key=key,
-                actor=actor,
+            run_id = (
+                known.run_id
+                if known
+                else rows.create_run(
+                    connection,
+                    name=name or chosen.name,
+                    settings=settings,
+                    word_ids=[word.word_id for word in chosen.words],
+                    request_key=key,
+                    actor=actor,
+                )
             )
         self._switches.start(run_id)
         return run_id
@@ -219,7 +225,9 @@ class Discovery:
     def _must_not_have_ended(self, run_id: str, verb: str) -> None:
         run = self.run(run_id)
         if run.status in ENDED_RUN:
-            raise Conflict(f"Run {run.number} has ended ({run.status}); it cannot be {verb}.", hint="`runs retry` begins what failed again.")
+            raise Conflict(
+                f"Run {run.number} has ended ({run.status}); it cannot be {verb}.", hint="`runs retry` begins what failed again."
+            )
 
 
 def summary_json(summary: RunSummary) -> dict[str, Any]:

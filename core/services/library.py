@@ -15,7 +15,9 @@ from core.store.database import Database
 from core.store.media_rows import list_films, load_transcripts, set_film_state
 from core.store.runs import JobRow
 
-FILM_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp"})
+FILM_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -17,10 +17,12 @@ from core.services.settings import Settings
 from core.store import reviews as rows
 from core.store.database import Database
 from core.store.reviews import MappingRow
-from core.store.tables import bundle_words, mappings, proposals
+from core.store.tables import bundle_words, decisions, mappings, proposals
 from core.timing import now
 
 WAITING = (MappingState.IN_REVIEW, MappingState.FLAGGED, MappingState.SKIPPED)
+ORDERS = ("coverage_gain", "best_first", "newest")
+"""Words with the fewest approved clips first; the best clip first; the newest proposal first. Skipped ones are always last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class QueueFilter:
     with_all: bool = False
     """Also what was not heard, what is under the rule, parked or decided."""
     is_demo: bool | None = None
+    order: str = "coverage_gain"
+    """One of ORDERS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class Review:
     def queue(self, wanted: QueueFilter | None = None, *, limit: int | None = None) -> Queue:
         """Mappings in the order in which a person should see them; skipped ones at the end."""
         wanted = wanted or QueueFilter()
+        if wanted.order not in ORDERS:
+            raise InvalidInput(f"No order is called {wanted.order!r}.", hint=f"There are: {', '.join(ORDERS)}.")
         want = self._settings.get("want")
         with self._database.read() as connection:
             found = rows.mapping_rows(connection, *self._conditions(wanted))
@@ -106,7 +112,7 @@ class Review:
             items = [item for item in items if (item.education or 0) >= 0.9 and (item.context or 0) >= 0.9]
         parked = [item for item in items if item.state is MappingState.PARKED]
         shown = items if wanted.with_all else [item for item in items if item.state in WAITING]
-        shown = sorted(shown, key=lambda item: _place(item, want))
+        shown = sorted(shown, key=lambda item: _place(item, want, wanted.order))
         return Queue(
             tuple(shown[:limit] if limit is not None else shown),
             len(shown),
@@ -143,7 +149,10 @@ class Review:
                 return known
             row = rows.load_mapping(connection, request.mapping_id)
             if request.kind is DecisionKind.APPROVE and row.evidence_state is EvidenceState.NOT_HEARD and not request.note.strip():
-                raise Refused(f"{row.word!r} is not heard in {row.slug}; approving needs a note that says why it counts.", hint="Add a note, or reject it.")
+                raise Refused(
+                    f"{row.word!r} is not heard in {row.slug}; approving needs a note that says why it counts.",
+                    hint="Add a note, or reject it.",
+                )
             seen = row.version if request.seen_version is None else request.seen_version
             request = _completed(request, row)
             if seen != row.version:
@@ -190,6 +199,17 @@ class Review:
         request = DecisionRequest(mapping_id, kind, actor, key, proposal_id=row.proposal_id, transcript_id=row.transcript_id)
         return rows.append_decision(connection, request, seen_version=row.version, undoes_event_id=event.event_id)
 
+    def places(self, mapping_ids: Iterable[int]) -> dict[int, MappingRow]:
+        """Where mappings stand: mapping id → its clip and word."""
+        with self._database.read() as connection:
+            found = rows.mapping_rows(connection, mappings.c.mapping_id.in_(list(mapping_ids)))
+        return {row.mapping_id: row for row in found}
+
+    def has_decided(self) -> bool:
+        """Whether anybody ever decided in this workspace."""
+        with self._database.read() as connection:
+            return connection.execute(select(decisions.c.event_id).limit(1)).first() is not None
+
     def today(self, actor: str) -> dict[str, int]:
         """`{"decided", "approved", "rejected"}` of this actor since midnight UTC, undone ones included as they were made."""
         with self._database.read() as connection:
@@ -213,12 +233,17 @@ def shown_state(row: MappingRow, *, n_approved: int, want: int, is_live: bool) -
     return row.state
 
 
-def _place(item: QueueItem, want: int) -> tuple[object, ...]:
+def _place(item: QueueItem, want: int, order: str) -> tuple[object, ...]:
+    is_skipped, relevance = item.state is MappingState.SKIPPED, item.row.relevance or 0.0
+    if order == "best_first":
+        return (is_skipped, -relevance, item.row.mapping_id)
+    if order == "newest":
+        return (is_skipped, -item.row.mapping_id)
     return (
-        item.state is MappingState.SKIPPED,
+        is_skipped,
         item.n_approved >= want,
         min(item.n_approved, want),
-        -(item.row.relevance or 0.0),
+        -relevance,
         item.row.mapping_id,
     )
 
@@ -256,9 +281,18 @@ def _conflict(connection: Connection, request: DecisionRequest, row: MappingRow)
     last = rows.last_event(connection, row.mapping_id)
     if last is None:
         return Conflict(f"{row.word!r} in {row.slug} has changed since you saw it.", hint="Look at it again.")
-    verb = {"approve": "approved", "reject": "rejected", "skip": "skipped", "flag": "flagged", "undo": "took back", "redo": "took up again"}[last.kind]
+    verb = {
+        "approve": "approved",
+        "reject": "rejected",
+        "skip": "skipped",
+        "flag": "flagged",
+        "undo": "took back",
+        "redo": "took up again",
+    }[last.kind]
     who = "You" if last.actor == request.actor else last.actor
-    return Conflict(f"{who} {verb} this {ago(last.decided_at)}. Both are in the history.", hint="Open it and decide anew if it must change.")
+    return Conflict(
+        f"{who} {verb} this {ago(last.decided_at)}. Both are in the history.", hint="Open it and decide anew if it must change."
+    )
 
 
 def ago(moment: datetime) -> str:
@@ -271,7 +305,7 @@ def ago(moment: datetime) -> str:
 
 
 def _outcomes_of(connection: Connection, key: str) -> list[DecisionOutcome]:
-    found = []
+    found: list[DecisionOutcome] = []
     while (outcome := rows.outcome_of_key(connection, f"{key}:{len(found)}")) is not None:
         found.append(outcome)
     return found

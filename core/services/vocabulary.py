@@ -65,7 +65,9 @@ class Vocabulary:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def import_list(self, data: bytes, *, exam: str, level: Level | None = None, file_name: str = "", is_dry_run: bool = False) -> ImportReport:
+    def import_list(
+        self, data: bytes, *, exam: str, level: Level | None = None, file_name: str = "", is_dry_run: bool = False
+    ) -> ImportReport:
         """Make the file the exam's whole list; decisions on words that leave it are kept.
 
         Raises: InvalidInput when the name or the file cannot be used at all.
@@ -73,7 +75,9 @@ class Vocabulary:
         exam = checked_name(exam)
         parsed = parse_word_list(data, exam=exam, level=level, file_name=file_name)
         if not parsed.words:
-            raise InvalidInput(f"{file_name or 'The list'} has no row that can be taken; {len(parsed.refused)} were refused.", hint=_first_refusals(parsed))
+            raise InvalidInput(
+                f"{file_name or 'The list'} has no row that can be taken; {len(parsed.refused)} were refused.", hint=_first_refusals(parsed)
+            )
         exams = {exam} | {name for word in parsed.words for name in word.levels}
         with self._database.read() as connection:
             difference = self._difference(rows.exam_levels(connection, exam), rows.load_words(connection), parsed, exam)
@@ -81,7 +85,9 @@ class Vocabulary:
         if not is_dry_run:
             with self._database.write() as connection:
                 for name in sorted(exams):
-                    listed = [word for word in parsed.words if name in word.levels or (name == exam and not word.levels and not word.bundles)]
+                    listed = [
+                        word for word in parsed.words if name in word.levels or (name == exam and not word.levels and not word.bundles)
+                    ]
                     ids = rows.save_words(connection, _texts(listed), language="en", is_demo=rows.is_demo_name(name))
                     if listed:
                         rows.replace_exam(connection, name, [(ids[word_key(word.text)], str(word.levels.get(name, ""))) for word in listed])
@@ -90,7 +96,9 @@ class Vocabulary:
                     ids = rows.save_words(connection, _texts(listed), language="en", is_demo=rows.is_demo_name(name))
                     rows.save_bundle(connection, name, [ids[word_key(word.text)] for word in listed], is_demo=rows.is_demo_name(name))
                 own = {bundle for word in parsed.words for bundle in word.bundles}
-                bundles = {bundle.name: bundle.n_words for bundle in rows.list_bundles(connection) if bundle.exam in exams or bundle.name in own}
+                bundles = {
+                    bundle.name: bundle.n_words for bundle in rows.list_bundles(connection) if bundle.exam in exams or bundle.name in own
+                }
         return ImportReport(exam, len(parsed.words), parsed.duplicates, parsed.changed, parsed.refused, bundles, difference, not is_dry_run)
 
     def bundles(self) -> list[Bundle]:
@@ -108,14 +116,18 @@ class Vocabulary:
             found = {word.word_id: word for word in rows.load_words(connection, order)}
         return [found[word_id] for word_id in order]
 
-    def add_words(self, texts: Sequence[str], *, bundle: str, definitions: Mapping[str, tuple[str, str]] | None = None) -> list[VocabularyWord]:
+    def add_words(
+        self, texts: Sequence[str], *, bundle: str, definitions: Mapping[str, tuple[str, str]] | None = None
+    ) -> list[VocabularyWord]:
         """Add typed words or a file's words to an own bundle. Raises: InvalidInput."""
         name = checked_name(bundle)
         given = definitions or {}
         with self._database.write() as connection:
             if any(known.name == name and known.exam for known in rows.list_bundles(connection)):
                 raise InvalidInput(f"{name} is a level of an exam; its words come from the exam's list.", hint="Choose another name.")
-            ids = rows.save_words(connection, {text: given.get(text, ("", "")) for text in texts}, language="en", is_demo=rows.is_demo_name(name))
+            ids = rows.save_words(
+                connection, {text: given.get(text, ("", "")) for text in texts}, language="en", is_demo=rows.is_demo_name(name)
+            )
             wanted = [ids[word_key(text)] for text in texts]
             rows.add_to_bundle(connection, name, wanted)
             found = {word.word_id: word for word in rows.load_words(connection, wanted)}
@@ -129,7 +141,11 @@ class Vocabulary:
     def _difference(before: Mapping[int, str], words: Sequence[VocabularyWord], parsed: ParsedList, exam: str) -> ListDifference:
         texts = {word.word_id: word.text for word in words}
         old = {word_key(texts[word_id]): (texts[word_id], level) for word_id, level in before.items() if word_id in texts}
-        new = {word_key(word.text): (word.text, str(word.levels.get(exam, ""))) for word in parsed.words if exam in word.levels or not word.levels}
+        new = {
+            word_key(word.text): (word.text, str(word.levels.get(exam, "")))
+            for word in parsed.words
+            if exam in word.levels or not word.levels
+        }
         return ListDifference(
             added=tuple(text for key, (text, _) in new.items() if key not in old),
             removed=tuple(text for key, (text, _) in old.items() if key not in new),

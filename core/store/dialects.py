@@ -48,7 +48,7 @@ def _insert(connection: Connection, table: Table) -> Any:
 
 def prepare_sqlite(engine: Engine) -> None:
     """Set the journal, foreign keys and explicit transactions for every connection of a SQLite engine."""
-    journal = "WAL" if can_use_wal(sqlite3.sqlite_version_info) else "DELETE"  # type: ignore[arg-type]
+    journal = "WAL" if can_use_wal(sqlite3.sqlite_version_info) else "DELETE"
 
     @event.listens_for(engine, "connect")
     def on_connect(raw: Any, _record: Any) -> None:

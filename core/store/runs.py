@@ -14,6 +14,7 @@ from core.errors import NotFound
 from core.model.clips import Source
 from core.model.runs import ENDED_RUN, RunSettings, RunStatus, RunSummary, Stage, WordFailure, WordState
 from core.store.dialects import insert_new, upsert
+from core.store.ledger_rows import totals
 from core.store.tables import jobs, ledger, mappings, run_clips, run_words, runs, searches, words
 from core.timing import now
 
@@ -34,6 +35,8 @@ class RunRow:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    worked_s: float
+    """Time in which a worker drove it; pauses are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,7 @@ def summarize(connection: Connection, run: RunRow) -> RunSummary:
     }
     n_searches = int(connection.execute(select(func.count()).where(searches.c.run_id == run.run_id)).scalar_one())
     paid = [call for call in calls if call.state == "done" and call.operation not in ("search", "download", "link")]
-    done_keys = [call.call_key for call in calls if call.state == "done"]
+    spent = totals(connection, run.run_id)
     return RunSummary(
         run_id=run.run_id,
         status=run.status,
@@ -216,17 +219,11 @@ def summarize(connection: Connection, run: RunRow) -> RunSummary:
         searches=n_searches + sum(1 for call in calls if call.operation == "link"),
         downloads=sum(1 for call in calls if call.operation == "download"),
         paid_calls=len(paid),
-        in_doubt=sum(1 for call in calls if call.state == "in_doubt"),
-        repeated_calls=len(done_keys) - len(set(done_keys)),
-        cost_usd=sum(call.cost_usd or 0.0 for call in calls),
-        elapsed_s=_elapsed_s(run),
+        in_doubt=spent.in_doubt,
+        repeated_calls=spent.repeated_calls,
+        cost_usd=spent.cost_usd,
+        elapsed_s=round(run.worked_s, 3),
     )
-
-
-def _elapsed_s(run: RunRow) -> float:
-    if run.started_at is None:
-        return 0.0
-    return round(((run.ended_at or now()) - run.started_at).total_seconds(), 3)
 
 
 def create_job(
@@ -283,6 +280,7 @@ def _run(row: Row[Any]) -> RunRow:
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        worked_s=row.worked_s,
     )
 
 

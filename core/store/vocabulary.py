@@ -44,8 +44,8 @@ def save_words(connection: Connection, texts: Mapping[str, tuple[str, str]], *, 
     ]
     insert_new(connection, words, rows, on=("key", "language", "is_demo"))
     found: dict[str, int] = {}
-    for row in connection.execute(select(words).where(words.c.language == language, words.c.is_demo == is_demo)):
-        found[row.key] = row.word_id
+    for known in connection.execute(select(words).where(words.c.language == language, words.c.is_demo == is_demo)):
+        found[known.key] = known.word_id
     for row in rows:
         if row["pos"] or row["definition"]:
             change = {name: row[name] for name in ("pos", "definition") if row[name]}
@@ -75,8 +75,8 @@ def replace_exam(connection: Connection, exam: str, ranked: Sequence[tuple[int, 
         connection.execute(delete(bundle_words).where(bundle_words.c.bundle == name))
         connection.execute(delete(bundles).where(bundles.c.name == name))
     for name, word_ids in members.items():
-        level = name.removeprefix(f"{exam}_") if name != exam else ""
-        save_bundle(connection, name, word_ids, exam=exam, level=level, is_demo=is_demo)
+        level_name = name.removeprefix(f"{exam}_") if name != exam else ""
+        save_bundle(connection, name, word_ids, exam=exam, level=level_name, is_demo=is_demo)
 
 
 def save_bundle(

@@ -37,8 +37,12 @@ def discover(
     want: Annotated[int, typer.Option(help="Good clips a word should end with.", min=1, max=20)] = 3,
     max_videos: Annotated[int, typer.Option("--max-videos", help="Hits a word that are considered, in the source's order.", min=1)] = 100,
     max_downloads: Annotated[int | None, typer.Option("--max-downloads", help="Stop cleanly after so many downloads.", min=0)] = None,
-    max_cost: Annotated[float | None, typer.Option("--max-cost", help="Stop before the call that would pass it, in US dollars.", min=0)] = None,
-    min_score: Annotated[float, typer.Option("--min-score", help="Least relevance for the desk; applied when reading.", min=0, max=1)] = 0.6,
+    max_cost: Annotated[
+        float | None, typer.Option("--max-cost", help="Stop before the call that would pass it, in US dollars.", min=0)
+    ] = None,
+    min_score: Annotated[
+        float, typer.Option("--min-score", help="Least relevance for the desk; applied when reading.", min=0, max=1)
+    ] = 0.6,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what it would cost.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; a worker goes on.")] = False,
     json: Json = False,

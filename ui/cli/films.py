@@ -67,4 +67,9 @@ def list_films(json: Json = False) -> None:
         ]
     }
     rows = [(card.film.title, card.film.duration_s, card.n_words, card.engine, card.film.state, str(card.film.path)) for card in cards]
-    OUT.table(document, ("Film", "Seconds", "Words", "From", "State", "Path"), rows, empty="No film yet. `python run.py ingest PATH` takes one in.")
+    OUT.table(
+        document,
+        ("Film", "Seconds", "Words", "From", "State", "Path"),
+        rows,
+        empty="No film yet. `python run.py ingest PATH` takes one in.",
+    )

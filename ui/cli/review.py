@@ -24,7 +24,9 @@ def add_to(app: typer.Typer) -> None:
 def queue(
     limit: Annotated[int | None, typer.Option(help="At most so many.", min=1)] = None,
     bundle: Annotated[str, typer.Option(help="Only words of this bundle.")] = "",
-    min_score: Annotated[float | None, typer.Option("--min-score", help="Least relevance, in place of each run's own.", min=0, max=1)] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", help="Least relevance, in place of each run's own.", min=0, max=1)
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Only education and context both at least 0.9.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Also what was not heard, is under the rule, parked or decided.")] = False,
     json: Json = False,

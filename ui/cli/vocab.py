@@ -61,9 +61,7 @@ def list_bundles(json: Json = False) -> None:
     """Every bundle with the number of its words."""
     with opened() as app:
         found = app.vocabulary.bundles()
-    document = {
-        "bundles": [{"bundle": b.name, "words": b.n_words, "exam": b.exam, "level": b.level, "is_demo": b.is_demo} for b in found]
-    }
+    document = {"bundles": [{"bundle": b.name, "words": b.n_words, "exam": b.exam, "level": b.level, "is_demo": b.is_demo} for b in found]}
     rows = [(b.name, b.n_words, "demo" if b.is_demo else "") for b in found]
     OUT.table(document, ("Bundle", "Words", ""), rows, empty="No list yet. `python run.py vocab import FILE --exam NAME` takes one in.")
 
