@@ -254,7 +254,7 @@ def _tar_members(path: Path) -> Iterator[Listed]:
                 continue
             if not member.isreg():
                 raise InvalidInput(f"The backup holds a link or a device: {member.name[:200]!r}.", hint="Use another backup.")
-            listed.append((member.name.removeprefix("./"), member.size, lambda member=member: archive.extractfile(member)))  # type: ignore[misc]
+            listed.append((member.name.removeprefix("./"), member.size, lambda member=member: archive.extractfile(member)))  # type: ignore[misc, arg-type]
         yield listed
 
 

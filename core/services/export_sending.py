@@ -47,7 +47,7 @@ class ClipTools(Protocol):
         """See `core.ports.MediaTools.probe`."""
         ...
 
-    def shrink(self, path: Path, into: Path, *, max_bytes: int = VISIBLE_LIMIT_BYTES) -> Path:
+    def shrink(self, path: Path, into: Path, *, max_bytes: int) -> Path:
         """A copy that learners can play, of at most `max_bytes`, as one new file in `into`. Raises: MediaError."""
         ...
 
