@@ -75,6 +75,17 @@ def test_a_range_that_is_none_is_refused_and_leaves_nothing(tools: MediaTools, f
     assert not tmp_path.joinpath("into").exists() or not list(tmp_path.joinpath("into").iterdir())
 
 
+def test_a_smaller_copy_fits_and_the_file_stays(tools: MediaTools, film: Path, tmp_path: Path):
+    before = film.read_bytes()
+    limit_bytes = 5_000_000
+    made = tools.shrink(film, tmp_path, max_bytes=limit_bytes)
+    facts = tools.probe(made)
+    assert facts.size_bytes <= limit_bytes
+    assert learner_problems(facts) == ()
+    assert list(tmp_path.iterdir()) == [made]
+    assert film.read_bytes() == before
+
+
 def test_a_still_is_one_jpeg(tools: MediaTools, film: Path, tmp_path: Path):
     still = tools.still(film, 3.0, tmp_path, width_px=96)
     assert still.read_bytes().startswith(b"\xff\xd8\xff") or isinstance(tools, FakeMediaTools)
