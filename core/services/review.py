@@ -205,6 +205,10 @@ class Review:
             found = rows.mapping_rows(connection, mappings.c.mapping_id.in_(list(mapping_ids)))
         return {row.mapping_id: row for row in found}
 
+    def n_waiting(self) -> int:
+        """Clips that wait for a person, parked ones left out."""
+        return len({item.row.clip_id for item in self.queue().items})
+
     def has_decided(self) -> bool:
         """Whether anybody ever decided in this workspace."""
         with self._database.read() as connection:

@@ -1,0 +1,15 @@
+"""What an operator types: `serve`, `worker`, `doctor`, `backup`, `restore`, `demo`, `queue`."""
+
+from __future__ import annotations
+
+import typer
+
+from ui.cli.serve import add_to as add_serve
+from ui.cli.serve import serve
+
+__all__ = ["add_to", "serve"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the commands into the tree."""
+    add_serve(app)

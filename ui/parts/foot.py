@@ -1,0 +1,48 @@
+"""What stands on every page: who and what is at work (sidebar), and what is in use (last line)."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.model.runs import RunStatus
+from ui.cli.session import actor
+
+if TYPE_CHECKING:
+    from core.wiring import App
+
+EVERY_S = 2.0
+
+
+@st.fragment(run_every=EVERY_S)
+def draw_sidebar_foot(app: App) -> None:
+    """The running run, workers alive, who you are, how far the demo is; read anew by itself."""
+    from core.pipeline.janitor import live_workers
+
+    lines = []
+    run = next((run for run in app.discovery.runs(limit=20) if run.status is RunStatus.RUNNING), None)
+    if run is not None:
+        words = app.discovery.words(run.run_id)
+        n_ended = len([word for word in words if word.state not in ("queued", "working")])
+        share = 100 * n_ended / max(1, len(words))
+        lines.append(f'<div class="row"><span>Run {run.number}</span><span>{n_ended} of {len(words)}</span></div>')
+        lines.append(f'<div class="track"><i style="width:{share:.1f}%"></i></div>')
+    n_workers = len(live_workers(app.database))
+    lines.append(f"<p>{n_workers} worker{'' if n_workers == 1 else 's'} alive</p>")
+    lines.append(f"<p>{escape(actor())}, curator</p>")
+    demo = app.demo.state()
+    if demo.state == "making":
+        lines.append(f"<p>{escape(demo.detail or 'Making demo clips')}</p>")
+    elif demo.state == "ready":
+        lines.append(f"<p>Demo: {demo.n_clips} clips</p>")
+    elif demo.state == "failed":
+        lines.append(f"<p>Demo failed: {escape(demo.detail)}</p>")
+    st.html(f'<div class="wordreel-side">{"".join(lines)}</div>')
+
+
+def draw_page_foot(app: App) -> None:
+    """The last line: judge, recogniser, source, target."""
+    parts = "".join(f"<span>{escape(provider.name.capitalize())}: {escape(provider.uses)}</span>" for provider in app.providers())
+    st.html(f'<div class="wordreel-foot">{parts}</div>')
