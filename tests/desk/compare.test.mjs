@@ -46,6 +46,6 @@ test("the background says which theme", () => {
 
 test("nothing in the desk ever reads markup", () => {
   const folder = new URL("../../ui/components/desk/", import.meta.url);
-  const names = ["dom", "keys", "karaoke", "targets", "queue", "saving", "compare", "theme", "api", "decisions", "transcript", "waveform", "player", "rail", "card", "bar", "panels", "desk"];
+  const names = ["dom", "keys", "karaoke", "targets", "queue", "saving", "compare", "theme", "api", "decisions", "transcript", "waveform", "player", "rail", "card", "bar", "panels", "keyboard", "showing", "desk"];
   for (const name of names) assert.doesNotMatch(readFileSync(new URL(`${name}.js`, folder), "utf8"), /innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|\beval\(/, name);
 });

@@ -58,6 +58,7 @@ class Faults:
     delay_s: float = 0.0
     conflict_on: str = ""
     gone: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
 
 
 class FakeApi:

@@ -88,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
         if "reset" in body:
             self.api.reset(body["reset"])
         for name, value in body.get("faults", {}).items():
-            setattr(self.api.faults, name, set(value) if name == "gone" else value)
+            setattr(self.api.faults, name, set(value) if name in ("gone", "broken") else value)
         self._json(200, {"events": self.api.events, "posts": self.api.posts})
 
     def _api(self, path: str, query: dict[str, str], body: dict[str, Any] | None) -> None:
@@ -124,6 +124,8 @@ class Handler(BaseHTTPRequestHandler):
         if clip is None or clip_id in self.api.faults.gone:
             return self._send(404, b"", "text/plain")
         data = (clip.path if ending == "mp4" else clip.still_path).read_bytes()
+        if clip_id in self.api.faults.broken and ending == "mp4":
+            data = b"<html>not a film</html>"
         kind = "video/mp4" if ending == "mp4" else "image/jpeg"
         found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if not found:

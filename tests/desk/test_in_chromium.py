@@ -208,6 +208,8 @@ def test_a_conflict_is_shown_and_overwrites_nothing(page: Page, address: str) ->
     expect(saved(page)).to_contain_text("Jonas approved this 20 s ago")
     expect(page.locator("[data-testid=desk-advice]")).to_contain_text("Both are in the history")
     assert control(address)["events"] == []
+    expect(page.locator("[data-testid=desk-row]").nth(1)).to_contain_text("Conflict")
+    expect(page.locator("[data-testid=desk-today]")).to_contain_text("Today 37 decided")
     page.locator("[data-testid=desk-saved-action]").click()
     expect(now(page)).to_have_text("comparatively")
 
@@ -289,6 +291,11 @@ def test_a_file_that_is_gone_or_no_film_is_said_on_the_stage(browser: Browser, a
     control(address, faults={"gone": []})
     page.locator("[data-testid=desk-fault] button").click()
     expect(page.locator("[data-testid=desk-fault]")).to_have_count(0)
+    control(address, faults={"broken": ["clip1"]})
+    page.reload()
+    page.wait_for_selector("[data-testid=desk][data-view=desk]")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-testid=desk-fault]")).to_contain_text("This file does not play here")
     page.close()
 
 
@@ -311,6 +318,35 @@ def test_markup_in_a_text_is_text(browser: Browser, address: str) -> None:
     page.wait_for_timeout(300)
     assert page.evaluate("window.caught") is None
     page.close()
+
+
+def test_a_filter_changes_the_queue_and_the_keys_go_on(page: Page) -> None:
+    start(page)
+    page.locator("[data-testid=desk-filter-min_score]").select_option("0.9")
+    expect(page.locator("[data-testid=desk-row]")).to_have_count(2)
+    expect(now(page)).to_have_text("comparatively")
+    page.keyboard.press("a")
+    expect(now(page)).to_have_text("importance")
+
+
+def test_the_next_word_of_a_clip_gets_its_own_loop(page: Page) -> None:
+    start(page)
+    page.keyboard.press("ArrowDown")
+    expect(now(page)).to_have_text("predecessors")
+    expect(page.locator("[data-testid=desk-word].target")).to_have_text("predecessors")
+    assert float(page.locator("[data-testid=desk-handle-start]").get_attribute("aria-valuenow") or 0) == pytest.approx(2.47, abs=0.02)
+
+
+def test_space_plays_and_a_button_reached_with_tab_is_pressed(page: Page, address: str) -> None:
+    start(page)
+    page.locator("[data-testid=desk-speed]").click()
+    page.keyboard.press("Space")
+    page.wait_for_function(f"{VIDEO}.paused")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('#host').shadowRoot.activeElement.dataset.testid") == "desk-reject"
+    page.keyboard.press("Space")
+    expect(page.locator("[data-testid=desk-reasons]")).to_be_visible()
+    assert control(address)["events"] == []
 
 
 def test_the_end_of_the_queue_says_what_is_true(page: Page) -> None:

@@ -38,6 +38,8 @@ MODULES = (
     "card.js",
     "bar.js",
     "panels.js",
+    "keyboard.js",
+    "showing.js",
     "desk.js",
 )
 

@@ -49,7 +49,7 @@ export class Bar {
   drawFoot(desk, advice) {
     if (advice.text !== this.adviceText) {
       this.adviceText = advice.text;
-      this.parts.advice.replaceChildren(icon(advice.icon, 15), h("span", {}, advice.text, ...(advice.keys ?? []).flatMap((key) => [" ", keycap(key)])));
+      this.parts.advice.replaceChildren(advice.text === "" ? "" : icon(advice.icon, 15), h("span", {}, advice.text, ...(advice.keys ?? []).flatMap((key) => [" ", keycap(key)])));
     }
     const { decided, approved, rejected } = desk.today;
     setText(this.parts.today, `Today ${decided} decided · ${approved} approved · ${rejected} rejected`);

@@ -7,8 +7,8 @@ import { readable } from "./rail.js";
 export function firstStart({ desk, visit, data, act }) {
   const target = visit.targets[0];
   const found = target.evidence.occurrences[0];
-  const words = visit.words.slice(Math.max(0, (found?.word_index ?? 0) - 4), (found?.word_index ?? 0) + (found?.n_words ?? 1) + 4);
-  const first = Math.max(0, (found?.word_index ?? 0) - 4);
+  const words = visit.words.slice(Math.max(0, (found?.word_index ?? 0) - 3), (found?.word_index ?? 0) + (found?.n_words ?? 1) + 3);
+  const first = Math.max(0, (found?.word_index ?? 0) - 3);
   const line = words.flatMap((word, index) => [found && first + index >= found.word_index && first + index < found.word_index + found.n_words ? h("mark", {}, word.text) : word.text, " "]);
   const isDemo = desk.visits.every((head) => head.is_demo);
   const nWords = new Set(desk.visits.map((head) => head.word)).size;
@@ -27,8 +27,7 @@ export function firstStart({ desk, visit, data, act }) {
     isDemo ? h("p", { class: "first-note" }, icon("experiment", 16), h("span", {}, "Demo clips are marked as demo everywhere and are never exported to production."), h("a", { href: data.links.demo, target: "_self" }, "Remove the demo")) : null,
     h("div", { class: "ways" }, way("upload_file", "Bring your words", "A CSV with one word a line. TOEFL and IELTS starter lists are in.", "Import a list", data.links.vocabulary),
       way("video_library", "Use your films", "Point at a folder. Needs no key; files stay where they are.", "Add a folder", data.links.library),
-      way("key", "Search real films", "Add your ClipCafe key. It stays on this machine.", "Open Settings", data.links.settings)),
-    h("p", { class: "first-foot" }, h("span", {}, icon("psychology", 15), `Judge: ${desk.providers.judge}`), h("span", {}, icon("hearing", 15), desk.providers.transcriber)));
+      way("key", "Search real films", "Add your ClipCafe key. It stays on this machine.", "Open Settings", data.links.settings)));
 }
 
 function way(symbol, title, text, label, href) {

@@ -61,8 +61,20 @@ export class Player {
 
   element() {
     const video = h("video", { playsinline: true, preload: "auto", tabindex: "-1", "aria-hidden": "true", class: "film" });
+    video.addEventListener("ended", () => this.ended(video));
     this.stage.prepend(video);
     return video;
+  }
+
+  /** The end came before a frame did (a tab in the background draws none): go round, or stand still. */
+  ended(video) {
+    if (video !== this.video) return;
+    if (this.isLooping && this.loop) {
+      this.seek(this.loop.start_s);
+      return this.play();
+    }
+    this.wantsPlay = false;
+    this.onState();
   }
 
   async fill(slot, url) {
@@ -128,6 +140,7 @@ export class Player {
 
   begin() {
     const { video } = this.slot;
+    if (this.loop && Math.abs(video.currentTime - this.loop.start_s) > 0.05) video.currentTime = this.loop.start_s;
     this.before_s = video.currentTime;
     video.playbackRate = this.speed;
     video.muted = this.isMuted;
@@ -229,7 +242,7 @@ export class Player {
     const step_s = now_s - this.before_s;
     if (step_s > 0 && step_s < 1) this.watched_s += step_s;
     if (this.targetSpan && hasPlayed(this.before_s, now_s, this.targetSpan)) this.targetPlays += 1;
-    const isAtEnd = video_ended(this.video);
+    const isAtEnd = isAtItsEnd(this.video);
     if (this.stopAt_s !== null && hasPassedEnd(this.before_s, now_s, this.stopAt_s)) {
       this.stopAt_s = null;
       this.pause();
@@ -251,6 +264,6 @@ export class Player {
 }
 
 /** At the very end an element pauses by itself: catch it a moment before. */
-function video_ended(video) {
+function isAtItsEnd(video) {
   return video.ended || video.currentTime >= video.duration - 0.04;
 }

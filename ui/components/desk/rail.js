@@ -18,7 +18,7 @@ export class Rail {
 
   drawHead(desk, filters, nOpen) {
     const select = (name, label, options) => {
-      const field = h("select", { "aria-label": label, "data-testid": `desk-filter-${name}`, on: { change: (event) => this.onFilter({ [name]: event.target.value }) } },
+      const field = h("select", { "aria-label": label, "data-testid": `desk-filter-${name}`, on: { change: (event) => { event.target.blur(); this.onFilter({ [name]: event.target.value }); } } },
         ...options.map(([value, text]) => h("option", { value, selected: value === (filters[name] ?? "") }, text)));
       return field;
     };
@@ -67,11 +67,11 @@ export class Rail {
     return h("li", { class: `${isPresent ? "present" : ""} ${outcome ? "decided" : ""}` }, line);
   }
 
-  drawFoot(nReady, nWanted) {
+  drawFoot(nReady, nWanted, nParked) {
     const text = nWanted === 0 ? "No clip after this one" : nReady < nWanted ? `${nReady} of the next ${nWanted} clips loaded` : nWanted === 1 ? "Next clip is loaded" : `Next ${nWanted} clips are loaded`;
-    if (this.footText === text) return;
-    this.footText = text;
-    this.foot.replaceChildren(icon("bolt", 16), h("span", {}, text));
+    if (this.footText === `${text}${nParked}`) return;
+    this.footText = `${text}${nParked}`;
+    this.foot.replaceChildren(icon("bolt", 16), h("span", {}, text), nParked > 0 ? h("span", { class: "parked", title: "Clips of words that have enough; they come back when an approval is taken back" }, `${nParked} parked`) : "");
     setAttribute(this.foot, "data-ready", nReady);
   }
 }

@@ -142,6 +142,14 @@ export class History {
     this.keep();
   }
 
+  /** Forget a key that the server refused: there is nothing to take back. */
+  drop(visitId) {
+    const entry = this.done.find((row) => row.visit_id === visitId) ?? null;
+    this.done = this.done.filter((row) => row !== entry);
+    this.keep();
+    return entry;
+  }
+
   back() {
     return this.turn(this.done, this.undone);
   }
