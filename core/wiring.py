@@ -151,14 +151,12 @@ class App:
         from core.adapters.isolated_sound import IsolatedTranscriber
         from core.adapters.transcriber_aligned import AlignedTranscriber
         from core.adapters.transcriber_captions import CaptionsTranscriber
+        from core.adapters.transcriber_known import KnownTranscriber
 
         found: dict[str, Transcriber] = {
             "captions": IsolatedTranscriber(self.pool, AlignedTranscriber(CaptionsTranscriber(), PocketSphinxAligner()))
         }
-        from core.adapters.demo_transcripts import ENGINE
-
-        voice = CaptionsTranscriber(engine=ENGINE, model="word events", is_verified_by_audio=True)
-        found["known"] = IsolatedTranscriber(self.pool, AlignedTranscriber(voice, PocketSphinxAligner()))
+        found["known"] = KnownTranscriber()
         if self.config.whisper_model:
             from core.adapters.transcriber_whisper import WhisperTranscriber
 
@@ -326,7 +324,7 @@ def build_work(config: Config, database: Database, worker_id: str) -> Work:
             "ingest": ingest.run_job,
             "refill": Refill(bench, stages).run_job,
             "export": app.exports.send_batch,
-            "demo": app.demo.run_job(_make_demo, ingest.take_in),
+            "demo": app.demo.run_job(_make_demo, ingest.take_in_known),
         },
     )
 

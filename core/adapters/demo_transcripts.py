@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from core.adapters.demo_films import DemoFilm
+from core.adapters.transcriber_known import ENGINE, MODEL, NOTE
 from core.model.transcripts import Segment, TimedBy, Transcript, WordTiming
 from core.rules.sentences import split_sentences
 from core.store.media_files import hash_file
-
-ENGINE = "espeak_ng"
-"""Not recognised but known: the voice that speaks the film tells the time of every word."""
-NOTE = "known: the voice that speaks it told the time of every word"
 
 
 def known_transcript(film: DemoFilm) -> Transcript:
     """The whole film's transcript. Its words are in the sound because the same voice put them there."""
     media_id = hash_file(film.path)
-    words = tuple(WordTiming(word.text, word.start_s, word.end_s, None, TimedBy.RECOGNITION) for word in film.words)
+    words = tuple(WordTiming(word.text, word.start_s, word.end_s, None, TimedBy.VOICE) for word in film.words)
     segments = tuple(
         Segment(words[first].start_s, words[end - 1].end_s, " ".join(word.text for word in words[first:end]))
         for first, end in split_sentences(words)
@@ -24,7 +21,7 @@ def known_transcript(film: DemoFilm) -> Transcript:
         transcript_id=f"{ENGINE}-{media_id[:40]}",
         media_id=media_id,
         engine=ENGINE,
-        model="word events",
+        model=MODEL,
         language="en",
         text=" ".join(word.text for word in words),
         segments=segments,

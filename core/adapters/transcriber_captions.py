@@ -19,8 +19,6 @@ class CaptionsTranscriber:
 
     engine: str = "captions"
     model: str = "captions"
-    is_verified_by_audio: bool = False
-    """True only for words that are known to be in the sound, such as those of the voice that made it."""
 
     def transcribe(self, media_path: Path, *, language: str, known_cues: Sequence[Cue]) -> Recognition:
         """The words of the cues (which hold only what is spoken), without probability; no cues, no words."""
@@ -33,6 +31,6 @@ class CaptionsTranscriber:
             text=" ".join(cue.text for cue in cues),
             segments=tuple(Segment(cue.start_s, cue.end_s, cue.text) for cue in cues),
             words=words,
-            is_verified_by_audio=self.is_verified_by_audio,
+            is_verified_by_audio=False,
             notes=() if words else (NO_CAPTIONS,),
         )

@@ -13,6 +13,8 @@ class TimedBy(StrEnum):
     """Forced alignment, with the sound's energy agreeing."""
     RECOGNITION = "recognition"
     """The recogniser's own times."""
+    VOICE = "voice"
+    """Told by the voice that made the sound (the demo's): exact."""
     CAPTION = "caption"
     """Spread over its caption's time by length: ± 300 ms at best."""
 

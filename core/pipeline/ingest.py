@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import MediaError, ProviderError, WordreelError
-from core.model.transcripts import Cue
-from core.pipeline.bench import Bench
+from core.model.transcripts import Cue, Transcript
+from core.pipeline.bench import Bench, digest
 from core.pipeline.transcribe import as_transcript
 from core.ports import Transcriber
 from core.rules.cues import parse_captions, spoken_cues
 from core.store import runs as run_rows
-from core.store.media_files import hash_file
 from core.store.media_rows import find_transcript, list_films, save_film, save_media, save_transcript, set_film_transcript
 
 CAPTION_SUFFIXES = (".srt", ".vtt")
@@ -63,7 +62,7 @@ class Ingest:
 
     def _take_in(self, path: Path, *, is_demo: bool) -> IngestedFile:
         facts = self._bench.media_tools.probe(path)
-        media_id = hash_file(path)
+        media_id = facts.media_id
         cues, notes = self._captions(path)
         title, year = title_of(path)
         model = f"{self._transcriber.model}+{_captions_key(cues)}" if cues else self._transcriber.model
@@ -81,8 +80,6 @@ class Ingest:
             if facts.audio is None and not cues:
                 return IngestedFile(str(path), media_id, "ingested", "It has no sound and no captions: no word can be found in it.")
             recognition = self._transcriber.transcribe(path, language="en", known_cues=cues)
-            from dataclasses import replace
-
             transcript = as_transcript(media_id, replace(recognition, model=model))
             with self._bench.database.write() as connection:
                 save_transcript(connection, transcript)
@@ -90,6 +87,17 @@ class Ingest:
             if not transcript.words:
                 notes = (*notes, "No captions beside it or in it, and no recogniser: no word can be found in it.")
         return IngestedFile(str(path), media_id, "ingested", " ".join(notes))
+
+    def take_in_known(self, path: Path, transcript: Transcript) -> IngestedFile:
+        """Take a demo film in whose transcript is known; nothing is recognised. Raises: MediaError."""
+        facts = self._bench.media_tools.probe(path)
+        title, year = title_of(path)
+        with self._bench.database.write() as connection:
+            save_media(connection, facts, is_stored=False, is_demo=True)
+            film_id = save_film(connection, path, facts.media_id, title=title, year=year, is_demo=True)
+            save_transcript(connection, transcript)
+            set_film_transcript(connection, film_id, transcript.transcript_id)
+        return IngestedFile(str(path), facts.media_id, "ingested", "")
 
     def _captions(self, path: Path) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
         """Captions beside the film, else the first text subtitles in it; what could not be read of them."""
@@ -121,6 +129,4 @@ def title_of(path: Path) -> tuple[str, int | None]:
 
 
 def _captions_key(cues: tuple[Cue, ...]) -> str:
-    from core.pipeline.bench import digest
-
     return digest([[cue.start_s, cue.end_s, cue.text] for cue in cues])[:12]

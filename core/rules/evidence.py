@@ -90,7 +90,7 @@ def _occurrence(match: FoundWord, words: Sequence[WordTiming]) -> Occurrence:
 
 
 def _weakest(ways: Collection[TimedBy]) -> TimedBy:
-    return next(way for way in (TimedBy.CAPTION, TimedBy.RECOGNITION, TimedBy.ALIGNMENT) if way in ways)
+    return next(way for way in (TimedBy.CAPTION, TimedBy.RECOGNITION, TimedBy.ALIGNMENT, TimedBy.VOICE) if way in ways)
 
 
 def _doubt(match: FoundWord, words: Sequence[WordTiming], occurrence: Occurrence, min_probability: float) -> str:

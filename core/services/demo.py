@@ -21,7 +21,7 @@ from core.store import runs as run_rows
 from core.store import tables as t
 from core.store.database import Database
 from core.store.media_files import MediaFiles
-from core.store.media_rows import list_films, save_transcript, set_film_transcript
+from core.store.media_rows import list_films
 
 JOB_ID = "demo"
 BUNDLE = "demo_start"
@@ -97,7 +97,7 @@ class Demo:
         return DemoState(state, job.reason or job.detail, n_clips)
 
     def run_job(
-        self, make: Callable[[Path, Callable[[str], None]], Sequence[MadeFilm]], take_in: Callable[..., Any]
+        self, make: Callable[[Path, Callable[[str], None]], Sequence[MadeFilm]], take_in: Callable[[Path, Transcript], Any]
     ) -> Callable[[str], None]:
         """The job's function: lists, films, ingest, run. Each step finds what was done."""
 
@@ -113,20 +113,12 @@ class Demo:
             films = make(self._films_path, lambda line: say(1, line))
             say(2, "Taking them in")
             for film in films:
-                self._take_in(film, take_in)
+                take_in(film.path, film.transcript)
             say(3, "Finding clips")
             self._launch([word for film in films for word in film.words])
             say(4, "")
 
         return run
-
-    def _take_in(self, film: MadeFilm, take_in: Callable[..., Any]) -> None:
-        taken = take_in(film.path, is_demo=True)
-        with self._database.write() as connection:
-            save_transcript(connection, film.transcript)
-            for row in list_films(connection, is_demo=True):
-                if row.media_id == taken.media_id:
-                    set_film_transcript(connection, row.film_id, film.transcript.transcript_id)
 
     def _launch(self, words: list[str]) -> None:
         self._vocabulary.add_words(list(dict.fromkeys(words)), bundle=BUNDLE)

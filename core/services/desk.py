@@ -256,6 +256,7 @@ def _transcript_json(transcript: Transcript) -> dict[str, Any]:
         "transcript_id": transcript.transcript_id,
         "timed_by": str(timed_by),
         "timing_note": {
+            TimedBy.VOICE: "timed by the voice itself",
             TimedBy.ALIGNMENT: "timed by alignment, ± 20 ms",
             TimedBy.RECOGNITION: "timed by the recogniser, ± 100 ms",
             TimedBy.CAPTION: "time from the caption, ± 300 ms",
