@@ -192,6 +192,8 @@ def _clear_at(word: WordTiming) -> tuple[float, str]:
         return 0.1, "Check its timing"
     if word.probability is not None:
         return _plateau(word.probability, 0.3, 0.85, 1.0, 2.0), f"Heard, p {word.probability:.2f}"
+    if word.timed_by == TimedBy.VOICE:
+        return 1.0, "Spoken for certain"
     return (0.8, "Its sound fits its caption") if word.timed_by == TimedBy.ALIGNMENT else (0.4, "Time from the caption only")
 
 
