@@ -22,13 +22,28 @@ from tests.desk.fake_api import FakeApi
 from ui.components.desk import HERE, joined_javascript
 
 THEMES = {
-    "light": {"--st-background-color": "#FFFFFF", "--st-secondary-background-color": "#F6F7F8", "--st-text-color": "#1A1D22", "--st-primary-color": "#2F5BEA", "--st-border-color": "#CBD0D8", "--st-font": "Inter, sans-serif"},
-    "dark": {"--st-background-color": "#17191D", "--st-secondary-background-color": "#262A31", "--st-text-color": "#ECEEF1", "--st-primary-color": "#4469F0", "--st-border-color": "#3E444E", "--st-font": "Inter, sans-serif"},
+    "light": {
+        "--st-background-color": "#FFFFFF",
+        "--st-secondary-background-color": "#F6F7F8",
+        "--st-text-color": "#1A1D22",
+        "--st-primary-color": "#2F5BEA",
+        "--st-border-color": "#CBD0D8",
+        "--st-font": "Inter, sans-serif",
+    },
+    "dark": {
+        "--st-background-color": "#17191D",
+        "--st-secondary-background-color": "#262A31",
+        "--st-text-color": "#ECEEF1",
+        "--st-primary-color": "#4469F0",
+        "--st-border-color": "#3E444E",
+        "--st-font": "Inter, sans-serif",
+    },
 }
 PAGE = """<!doctype html><meta charset="utf-8"><title>Desk</title>
 <style>@font-face {{ font-family: "Material Symbols Rounded"; src: url(/icons.woff2); }}
 body {{ margin: 0; background: {background}; color: {text}; font: 14px Inter; }}
-.page {{ display: grid; grid-template-columns: {sidebar}px minmax(0, 1fr); height: 100vh; overflow: hidden; }} .side {{ box-sizing: border-box; background: {side}; border-right: 1px solid {border}; padding: 20px; }}
+.page {{ display: grid; grid-template-columns: {sidebar}px minmax(0, 1fr); height: 100vh; overflow: hidden; }}
+.side {{ box-sizing: border-box; background: {side}; border-right: 1px solid {border}; padding: 20px; }}
 #place {{ display: contents; {variables} }} #host {{ width: 100%; height: 100%; }}</style>
 <div class="page"><div class="side">Wordreel</div><div id="place"><div id="host"></div></div></div>
 <script type="module">
@@ -54,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
     api: FakeApi
     icons_path: Path
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Stay quiet."""
 
     def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
@@ -131,7 +146,9 @@ class Handler(BaseHTTPRequestHandler):
         if not found:
             return self._send(200, data, kind, {"Accept-Ranges": "bytes"})
         first, last = int(found[1]), min(len(data) - 1, int(found[2] or len(data) - 1))
-        return self._send(206, data[first : last + 1], kind, {"Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{len(data)}"})
+        return self._send(
+            206, data[first : last + 1], kind, {"Accept-Ranges": "bytes", "Content-Range": f"bytes {first}-{last}/{len(data)}"}
+        )
 
     def _json(self, status: int, body: dict[str, Any]) -> None:
         self._send(status, json.dumps(body).encode(), "application/json")
@@ -152,15 +169,29 @@ def _page(query: dict[str, str]) -> str:
     variables = " ".join(f"{name}: {value};" for name, value in THEMES[theme].items())
     dark = theme == "dark"
     data = {"api_base": "/api", "has_decided": False, "filters": {}, "links": {}}
-    return PAGE.format(background=THEMES[theme]["--st-background-color"], text=THEMES[theme]["--st-text-color"], side="#111317" if dark else "#F6F7F8", border="#2A2E35" if dark else "#E3E6EA",
-                       variables=variables, sidebar=int(query.get("sidebar", "208")), data=json.dumps(data))
+    return PAGE.format(
+        background=THEMES[theme]["--st-background-color"],
+        text=THEMES[theme]["--st-text-color"],
+        side="#111317" if dark else "#F6F7F8",
+        border="#2A2E35" if dark else "#E3E6EA",
+        variables=variables,
+        sidebar=int(query.get("sidebar", "208")),
+        data=json.dumps(data),
+    )
 
 
 def serve(folder: Path, port: int = 0, n_decided: int = 37) -> ThreadingHTTPServer:
     """Make the clips and start answering on a thread; `server_address` tells the port, `shutdown()` ends it."""
     import streamlit
 
-    handler = type("DeskHandler", (Handler,), {"api": FakeApi(folder, n_decided=n_decided), "icons_path": next((Path(streamlit.__file__).parent / "static" / "static" / "media").glob("MaterialSymbols-Rounded*.woff2"))})
+    handler = type(
+        "DeskHandler",
+        (Handler,),
+        {
+            "api": FakeApi(folder, n_decided=n_decided),
+            "icons_path": next((Path(streamlit.__file__).parent / "static" / "static" / "media").glob("MaterialSymbols-Rounded*.woff2")),
+        },
+    )
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -8,7 +8,6 @@ import shutil
 import statistics
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,7 +153,10 @@ def test_captioned_only_says_what_approving_means(page: Page) -> None:
 
 def test_a_held_key_counts_once(page: Page, address: str) -> None:
     start(page)
-    page.evaluate("for (const repeat of [false, true, true, true]) document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 's', code: 'KeyS', repeat, bubbles: true }))")
+    page.evaluate(
+        "for (const repeat of [false, true, true, true]) "
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 's', code: 'KeyS', repeat, bubbles: true }))"
+    )
     expect(now(page)).to_have_text("comparatively")
     page.wait_for_timeout(400)
     assert len({event["visit_id"] for event in control(address)["events"]}) == 1
@@ -234,7 +236,8 @@ def test_the_lit_word_is_the_spoken_one(page: Page) -> None:
         page.wait_for_timeout(150)
         samples = page.evaluate(
             """async () => {
-              const root = document.querySelector('#host').shadowRoot, video = root.querySelector('video.seen'), rows = [], begun = performance.now();
+              const root = document.querySelector('#host').shadowRoot, video = root.querySelector('video.seen');
+              const rows = [], begun = performance.now();
               while (performance.now() - begun < 5200) {
                 const lit = root.querySelector('[data-testid=desk-word][data-lit=true]');
                 rows.push([video.currentTime, lit ? Number(lit.dataset.wordIndex) : -1]);
@@ -243,7 +246,10 @@ def test_the_lit_word_is_the_spoken_one(page: Page) -> None:
               return rows;
             }"""
         )
-        words = page.evaluate("fetch('/api/review/visits/clip0').then((answer) => answer.json()).then((visit) => visit.words.map((word) => [word.start_s, word.end_s]))")
+        words = page.evaluate(
+            "fetch('/api/review/visits/clip0').then((answer) => answer.json())"
+            ".then((visit) => visit.words.map((word) => [word.start_s, word.end_s]))"
+        )
         for time_s, lit in samples:
             if any(abs(time_s - edge) < 0.06 for word in words for edge in word):
                 continue
@@ -259,7 +265,9 @@ def test_scrubbing_in_pause_lights_the_word_and_a_click_on_a_word_seeks(page: Pa
     page.keyboard.press("Space")
     page.wait_for_function(f"{VIDEO}.paused")
     box = page.locator("[data-testid=desk-wave]").bounding_box()
-    words = page.evaluate("fetch('/api/review/visits/clip0').then((answer) => answer.json()).then((visit) => [visit.duration_s, visit.words])")
+    words = page.evaluate(
+        "fetch('/api/review/visits/clip0').then((answer) => answer.json()).then((visit) => [visit.duration_s, visit.words])"
+    )
     assert box is not None
     for index in (1, 8, 12):
         middle_s = (words[1][index]["start_s"] + words[1][index]["end_s"]) / 2
@@ -401,7 +409,10 @@ def test_the_page_never_scrolls_and_the_actions_stay_on_screen(browser: Browser,
     page = browser.new_page(viewport={"width": width, "height": height})
     page.goto(f"{address}/?sidebar={208 if width > 900 else 0}")
     page.wait_for_selector("[data-testid=desk][data-view=desk]")
-    assert page.evaluate("[document.documentElement.scrollHeight <= innerHeight, document.documentElement.scrollWidth <= innerWidth]") == [True, True]
+    assert page.evaluate("[document.documentElement.scrollHeight <= innerHeight, document.documentElement.scrollWidth <= innerWidth]") == [
+        True,
+        True,
+    ]
     for name in ("approve", "reject", "skip", "undo", "play", "sound"):
         box = page.locator(f"[data-testid=desk-{name}]").bounding_box()
         assert box is not None and box["x"] + box["width"] <= width and box["y"] + box["height"] <= height, name
@@ -414,9 +425,15 @@ def test_the_next_clip_s_first_frame_follows_the_key(page: Page) -> None:
     start(page)
     taken = []
     for _ in range(8):
-        page.wait_for_function("document.querySelector('#host').shadowRoot.querySelector('[data-testid=desk-preload]').dataset.ready === '3'")
+        page.wait_for_function(
+            "document.querySelector('#host').shadowRoot.querySelector('[data-testid=desk-preload]').dataset.ready === '3'"
+        )
         page.evaluate("performance.clearMarks()")
         page.keyboard.press("s")
         page.wait_for_function("performance.getEntriesByName('wordreel:frame').length > 0")
-        taken.append(page.evaluate("performance.getEntriesByName('wordreel:frame')[0].startTime - performance.getEntriesByName('wordreel:key')[0].startTime"))
+        taken.append(
+            page.evaluate(
+                "performance.getEntriesByName('wordreel:frame')[0].startTime - performance.getEntriesByName('wordreel:key')[0].startTime"
+            )
+        )
     assert statistics.median(taken) < 250, taken

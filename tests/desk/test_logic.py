@@ -50,4 +50,9 @@ def test_one_default_export_and_no_import_is_left() -> None:
 
 def test_what_the_page_tells_the_desk() -> None:
     data = DeskData(has_decided=True, filters={"bundle": "toefl_beginner"}, links={"coverage": "/coverage"})
-    assert data.as_json() == {"api_base": "/api", "has_decided": True, "filters": {"bundle": "toefl_beginner"}, "links": {"coverage": "/coverage"}}
+    assert data.as_json() == {
+        "api_base": "/api",
+        "has_decided": True,
+        "filters": {"bundle": "toefl_beginner"},
+        "links": {"coverage": "/coverage"},
+    }

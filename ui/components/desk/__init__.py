@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -87,6 +87,6 @@ def _component() -> ComponentRenderer:
     )
 
 
-def desk(*, key: str, data: DeskData, height: str = "content") -> None:
+def desk(*, key: str, data: DeskData, height: Literal["content", "stretch"] | int = "content") -> None:
     """Mount the desk. It talks to the API by itself; nothing comes back to the script."""
     _component()(key=key, data=data.as_json(), height=height)

@@ -1,7 +1,7 @@
 // The top bar, the row of controls under the film, and the foot.
 import { pipsOf } from "./queue.js";
 import { readable } from "./rail.js";
-import { h, icon, keycap, button, setText, seconds } from "./dom.js";
+import { h, icon, keycap, button, setText, plural, seconds } from "./dom.js";
 
 export class Bar {
   constructor({ root, act }) {
@@ -52,7 +52,7 @@ export class Bar {
       this.parts.advice.replaceChildren(advice.text === "" ? "" : icon(advice.icon, 15), h("span", {}, advice.text, ...(advice.keys ?? []).flatMap((key) => [" ", keycap(key)])));
     }
     const { decided, approved, rejected } = desk.today;
-    setText(this.parts.today, `Today ${decided} decided · ${approved} approved · ${rejected} rejected`);
+    setText(this.parts.today, `Today ${decided} decided · ${approved} approved · ${rejected} rejected${desk.parked > 0 ? ` · ${plural(desk.parked, "full word")} parked` : ""}`);
     this.parts.inUse.replaceChildren(h("span", {}, icon("psychology", 15), desk.providers.judge), h("span", {}, icon("hearing", 15), desk.providers.transcriber));
   }
 

@@ -7,7 +7,7 @@ import { readable } from "./rail.js";
 export function firstStart({ desk, visit, data, act }) {
   const target = visit.targets[0];
   const found = target.evidence.occurrences[0];
-  const words = visit.words.slice(Math.max(0, (found?.word_index ?? 0) - 3), (found?.word_index ?? 0) + (found?.n_words ?? 1) + 3);
+  const words = visit.words.slice(Math.max(0, (found?.word_index ?? 0) - 3), (found?.word_index ?? 0) + (found?.n_words ?? 1) + 2);
   const first = Math.max(0, (found?.word_index ?? 0) - 3);
   const line = words.flatMap((word, index) => [found && first + index >= found.word_index && first + index < found.word_index + found.n_words ? h("mark", {}, word.text) : word.text, " "]);
   const isDemo = desk.visits.every((head) => head.is_demo);

@@ -123,6 +123,13 @@ export class Player {
     for (const clipId of [...this.slots.keys()]) if (!clipIds.has(clipId) && clipId !== this.slot?.clip_id) this.release(clipId);
   }
 
+  /** Put every clip that is not seen back to the start of its loop, so that going back is instant too. */
+  rewind() {
+    for (const slot of this.slots.values()) {
+      if (slot !== this.slot && slot.state === "ready" && Math.abs(slot.video.currentTime - slot.start_s) > 0.05) slot.video.currentTime = slot.start_s;
+    }
+  }
+
   /** Swap to a prepared clip in place. `isPlaying` false leaves it at its first frame. */
   show(clipId, { loop, span, isPlaying }) {
     const slot = this.slots.get(clipId) ?? null;
@@ -130,7 +137,6 @@ export class Player {
     if (last && last !== slot) {
       last.video.pause();
       last.video.classList.remove("seen");
-      if (last.state === "ready") last.video.currentTime = last.start_s;
     }
     Object.assign(this, { slot, loop, targetSpan: span, isLooping: loop !== null, stopAt_s: null, watched_s: 0, targetPlays: 0, wantsPlay: isPlaying });
     if (slot === null) return;

@@ -67,11 +67,11 @@ export class Rail {
     return h("li", { class: `${isPresent ? "present" : ""} ${outcome ? "decided" : ""}` }, line);
   }
 
-  drawFoot(nReady, nWanted, nParked) {
+  drawFoot(nReady, nWanted) {
     const text = nWanted === 0 ? "No clip after this one" : nReady < nWanted ? `${nReady} of the next ${nWanted} clips loaded` : nWanted === 1 ? "Next clip is loaded" : `Next ${nWanted} clips are loaded`;
-    if (this.footText === `${text}${nParked}`) return;
-    this.footText = `${text}${nParked}`;
-    this.foot.replaceChildren(icon("bolt", 16), h("span", {}, text), nParked > 0 ? h("span", { class: "parked", title: "Clips of words that have enough; they come back when an approval is taken back" }, `${nParked} parked`) : "");
+    if (this.footText === text) return;
+    this.footText = text;
+    this.foot.replaceChildren(icon("bolt", 16), h("span", {}, text));
     setAttribute(this.foot, "data-ready", nReady);
   }
 }

@@ -16,6 +16,7 @@ import { TranscriptView } from "./transcript.js";
 import { Waveform } from "./waveform.js";
 
 const PRELOADED = 3;
+const PRELOAD_AFTER_MS = 120;
 const REFRESH_MS = 1500;
 const BEGUN_UNDER = "wordreel.desk.begun";
 export const FILTERS_UNDER = "wordreel.desk.filters";
@@ -127,7 +128,7 @@ export class Showing {
     this.root.querySelector(".stage").dataset.clipId = visit.clip_id;
     this.drawVisit();
     this.refocus();
-    this.preload();
+    this.preloadSoon();
   }
 
   /** The loop around a word: one second on each side; the whole clip where the word is not heard. */
@@ -214,10 +215,18 @@ export class Showing {
     this.refreshSoon();
   }
 
+  /** Leave the machine to the clip that was just shown; loading the ones after it can wait for its first frames. */
+  preloadSoon() {
+    clearTimeout(this.preloadTimer);
+    this.preloadTimer = setTimeout(() => this.preload(), PRELOAD_AFTER_MS);
+    this.drawPreload();
+  }
+
   /** Hold the next clips: their visits read, their films decoded at the start of the loop. */
   preload() {
     const next = this.queue.upcoming(PRELOADED);
     const before = this.queue.rows[this.queue.position - 1];
+    this.player.rewind();
     this.player.keep(new Set([...next, before].filter(Boolean).map((row) => row.head.clip_id)));
     for (const row of next) {
       void this.visits.read(row.head.clip_id).then((visit) => {
@@ -233,7 +242,7 @@ export class Showing {
   drawPreload() {
     const next = this.queue.upcoming(PRELOADED);
     const nReady = next.filter((row) => this.player.slots.get(row.head.clip_id)?.state === "ready").length;
-    this.rail.drawFoot(nReady, next.length, (this.desk?.parked ?? 0) + this.queue.rows.filter((row) => row.outcome?.kind === "parked").length);
+    this.rail.drawFoot(nReady, next.length);
   }
 
   // ---- playing -------------------------------------------------------------------------------------------------
@@ -317,6 +326,7 @@ export class Showing {
     this.isGone = true;
     this.keyboard.stop();
     clearTimeout(this.refreshTimer);
+    clearTimeout(this.preloadTimer);
     this.outbox.stop();
     this.wave.stop();
     this.player.stop();
