@@ -85,7 +85,8 @@ class Sender:
             self._shrink_all()
             for is_retraction in (False, True):
                 self._send_all(is_retraction=is_retraction)
-            self._tell("Reading back")
+            with self._database.write() as connection:
+                self._tell(connection, "Reading back")
             read_back_batch(self._database, self._target, self._batch, heed=self._heed)
         except Stopped:
             return
@@ -132,7 +133,7 @@ class Sender:
             is_in_doubt = item.name in self._doubted
             with self._database.write() as connection:
                 rows.record_outcome(connection, self._batch, item.name, result, is_in_doubt=is_in_doubt)
-            self._tell(f"{item.slug}: {result.status.value}")
+                self._tell(connection, f"{item.slug}: {result.status.value}")
 
     def _open_items(self, *, is_retraction: bool) -> Iterator[VideoItem]:
         """The items that are to leave, each made ready only when it is asked for."""
@@ -144,8 +145,7 @@ class Sender:
                 frozen = rows.load_item(connection, self._batch.batch_id, name)
                 if frozen.is_retraction != is_retraction:
                     continue
-                arrived = {row.name for row in rows.items_of_batch(connection, self._batch.batch_id) if row.status in ARRIVED}
-                if frozen.after and frozen.after not in arrived:
+                if frozen.after and not rows.has_arrived(connection, self._batch.batch_id, frozen.after):
                     self._skip(frozen, WAITS_FOR_NEW_NAME, connection)
                     continue
                 current = frozen if is_retraction else self._still_approved(connection, frozen)
@@ -206,7 +206,8 @@ class Sender:
         for row in listed:
             if row.status is ItemStatus.QUEUED and row.size_bytes > VISIBLE_LIMIT_BYTES:
                 self._heed()
-                self._tell(f"{row.slug}: encoding it smaller")
+                with self._database.write() as connection:
+                    self._tell(connection, f"{row.slug}: encoding it smaller")
                 self._shrink(row.name)
 
     def _shrink(self, name: str) -> None:
@@ -244,12 +245,10 @@ class Sender:
         item = replace(frozen.item, name=name, size_bytes=facts.size_bytes, metadata=metadata)
         return replace(frozen, item=item, media_id=facts.media_id)
 
-    def _tell(self, detail: str) -> None:
+    def _tell(self, connection: Connection, detail: str) -> None:
         """Bring the job's progress up to date."""
-        with self._database.write() as connection:
-            listed = rows.items_of_batch(connection, self._batch.batch_id)
-            done = sum(row.status not in OPEN for row in listed)
-            set_job(connection, self._batch.job_id, done=done, total=len(listed), detail=detail)
+        n_items, n_open = rows.count_items(connection, self._batch.batch_id, OPEN)
+        set_job(connection, self._batch.job_id, done=n_items - n_open, total=n_items, detail=detail)
 
     def _end(self) -> None:
         with self._database.write() as connection:

@@ -188,7 +188,10 @@ def live_rows(connection: Connection, target: str) -> list[LiveRow]:
 
 
 def doubtful_rows(connection: Connection, target: str) -> list[LiveRow]:
-    """Mappings of items whose request ended without an answer: rows like live ones, without a digest, oldest batch first."""
+    """Mappings of items whose request ended without an answer: rows like live ones, without a digest, oldest batch first.
+
+    One that went out at 0 may stand there as it was sent before its approval was taken back; only a retraction's is at 0 for sure.
+    """
     query = (
         select(export_items)
         .join(export_batches, export_batches.c.batch_id == export_items.c.batch_id)
@@ -196,7 +199,7 @@ def doubtful_rows(connection: Connection, target: str) -> list[LiveRow]:
         .order_by(export_batches.c.number)
     )
     return [
-        LiveRow(row.name, word.word_id, word.mapping_id, row.clip_id, None, sent.relevance_score, "", row.batch_id, word.asked)
+        LiveRow(row.name, word.word_id, word.mapping_id, row.clip_id, None, _at_most(frozen, word, sent), "", row.batch_id, word.asked)
         for row in connection.execute(query)
         for frozen in [_frozen(row)]
         for word, sent in zip(frozen.words, frozen.item.word_mappings, strict=True)
@@ -310,6 +313,19 @@ def items_of_batch(connection: Connection, batch_id: str) -> list[ItemRow]:
     return [ItemRow(**{**row._mapping, "status": ItemStatus(row.status)}) for row in connection.execute(query)]
 
 
+def count_items(connection: Connection, batch_id: str, statuses: Iterable[ItemStatus]) -> tuple[int, int]:
+    """(all items of the batch, those of these statuses)."""
+    query = select(export_items.c.status, func.count()).where(export_items.c.batch_id == batch_id).group_by(export_items.c.status)
+    counts = {str(status): int(count) for status, count in connection.execute(query)}
+    return sum(counts.values()), sum(counts.get(status, 0) for status in statuses)
+
+
+def has_arrived(connection: Connection, batch_id: str, name: str) -> bool:
+    """Whether the target took this item."""
+    query = select(export_items.c.name).where(*_same(batch_id, [name]), export_items.c.status.in_(ARRIVED))
+    return connection.execute(query).first() is not None
+
+
 def set_items(connection: Connection, batch_id: str, names: Iterable[str], **values: Any) -> None:
     """Set columns of items."""
     connection.execute(export_items.update().where(*_same(batch_id, names)).values(updated_at=now(), **values))
@@ -386,6 +402,11 @@ def confirm_target(connection: Connection, target: str, actor: str) -> None:
 
 
 # Rows ↔ values -------------------------------------------------------------------------------------------------------
+
+
+def _at_most(frozen: FrozenItem, word: SentWord, sent: WordMapping) -> float:
+    """The relevance that the target may hold after a request in doubt."""
+    return sent.relevance_score if frozen.is_retraction else max(sent.relevance_score, word.asked, 0.01)
 
 
 def _forget_doubt(connection: Connection, target: str, name: str) -> None:

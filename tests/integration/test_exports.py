@@ -352,6 +352,21 @@ def test_a_lost_answer_is_in_doubt_and_an_undo_after_it_still_reaches_the_backen
     assert shown(world.fake) == {}
 
 
+def test_an_undo_between_a_kill_and_a_refused_second_try_still_reaches_the_backend(world):
+    target = KillingTarget()
+    world.targets[""] = target
+    _, mapping_id = world.approved("clip", "agree now", "agree")
+    target.kill = "after"
+    _export(world)
+    world.decide(mapping_id, DecisionKind.REJECT)
+    target.refused.add("clip")
+    world.exports.create_batch()
+    assert set(shown(target)) == {("clip", "agree")}
+    target.refused.clear()
+    world.exports.create_batch()
+    assert shown(target) == {}
+
+
 def test_other_bytes_at_the_backend_are_found_and_the_clip_goes_out_under_another_name(world):
     world.approved("clip", "agree now", "agree")
     batch_id = world.exports.create_batch()
