@@ -333,7 +333,7 @@ def _make_demo(into: Path, report: Callable[[str], None]) -> Sequence[MadeFilm]:
     from core.adapters.demo_films import make_demo_films
     from core.adapters.demo_transcripts import known_transcript
 
-    return [MadeFilm(film.path, film.taught, known_transcript(film)) for film in make_demo_films(into, report)]
+    return [MadeFilm(film.path, film.title, film.year, film.taught, known_transcript(film)) for film in make_demo_films(into, report)]
 
 
 __all__ = ["ROOT_PATH", "App", "Provider", "build_app", "build_work"]

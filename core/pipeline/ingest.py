@@ -88,10 +88,9 @@ class Ingest:
                 notes = (*notes, "No captions beside it or in it, and no recogniser: no word can be found in it.")
         return IngestedFile(str(path), media_id, "ingested", " ".join(notes))
 
-    def take_in_known(self, path: Path, transcript: Transcript) -> IngestedFile:
+    def take_in_known(self, path: Path, title: str, year: int, transcript: Transcript) -> IngestedFile:
         """Take a demo film in whose transcript is known; nothing is recognised. Raises: MediaError."""
         facts = self._bench.media_tools.probe(path)
-        title, year = title_of(path)
         with self._bench.database.write() as connection:
             save_media(connection, facts, is_stored=False, is_demo=True)
             film_id = save_film(connection, path, facts.media_id, title=title, year=year, is_demo=True)

@@ -35,7 +35,10 @@ class MadeFilm:
     """A demo film with what is known of it."""
 
     path: Path
+    title: str
+    year: int
     words: tuple[str, ...]
+    """The vocabulary words that its lines make plain."""
     transcript: Transcript
 
 
@@ -97,7 +100,7 @@ class Demo:
         return DemoState(state, job.reason or job.detail, n_clips)
 
     def run_job(
-        self, make: Callable[[Path, Callable[[str], None]], Sequence[MadeFilm]], take_in: Callable[[Path, Transcript], Any]
+        self, make: Callable[[Path, Callable[[str], None]], Sequence[MadeFilm]], take_in: Callable[[Path, str, int, Transcript], Any]
     ) -> Callable[[str], None]:
         """The job's function: lists, films, ingest, run. Each step finds what was done."""
 
@@ -113,7 +116,7 @@ class Demo:
             films = make(self._films_path, lambda line: say(1, line))
             say(2, "Taking them in")
             for film in films:
-                take_in(film.path, film.transcript)
+                take_in(film.path, film.title, film.year, film.transcript)
             say(3, "Finding clips")
             self._launch([word for film in films for word in film.words])
             say(4, "")
