@@ -38,14 +38,16 @@ ENTRIES = (
 
 
 def menu(app: App, *, n_waiting: int) -> dict[str, list[StreamlitPage]]:
-    """The pages by section; the app opens on Review when clips wait, else on Discover."""
-    first = "review" if n_waiting else "discover"
+    """The pages by section. The bare address leads to Review when clips wait, else to Discover; every page keeps its own."""
     sections: dict[str, list[StreamlitPage]] = {}
+    pages: dict[str, StreamlitPage] = {}
     for entry in ENTRIES:
         title = f"Review :gray[{n_waiting}]" if entry.name == "review" and n_waiting else entry.title
-        draw = partial(_draw, entry.name, app)
-        page = st.Page(draw, title=title, icon=entry.icon, url_path=entry.name, default=entry.name == first)
-        sections.setdefault(entry.section, []).append(page)
+        pages[entry.name] = st.Page(partial(_draw, entry.name, app), title=title, icon=entry.icon, url_path=entry.name)
+        sections.setdefault(entry.section, []).append(pages[entry.name])
+    first = pages["review" if n_waiting else "discover"]
+    home = st.Page(partial(st.switch_page, first), title="Wordreel", url_path="home", default=True, visibility="hidden")
+    sections[ENTRIES[0].section].insert(0, home)
     return sections
 
 
