@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from core.pipeline.engine import EngineWorker, engine_address
 from core.pipeline.janitor import Heartbeat, fence, live_workers, process_started, register, this_process
@@ -24,6 +24,8 @@ log = logging.getLogger("wordreel.worker")
 
 GRACE_S = 3.0
 """What the steps in hand get to end in when the worker is stopped; those that need longer are done again by another."""
+
+MAX_LOG_BYTES = 5_000_000
 
 LOST_EXIT = 75
 """The worker was given up while it was paused, or its database went away. Source: sysexits(3), EX_TEMPFAIL."""
@@ -104,17 +106,30 @@ def has_live_worker(database: Database) -> bool:
     return bool(live_workers(database))
 
 
+def _log_file(home_path: Path) -> IO[bytes]:
+    """The worker's log, begun anew when it has grown past `MAX_LOG_BYTES`."""
+    path = home_path / "logs" / "worker.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return path.open("ab")
+
+
 @contextmanager
 def ensure_worker(database: Database, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes] | None]:
     """For a command that waits: while it runs, some worker is there. Yields the one that was started, if it had to be.
 
     `command` starts a worker that is given `--parent-pid` with this process's id. It has its own process group, so that Ctrl-C
-    reaches only the command, and ends with the block; should the command be killed, it notices by itself.
+    reaches only the command, and ends with the block; should the command be killed, it notices by itself. What it logs goes to
+    `logs/worker.log` of the workspace.
     """
     if has_live_worker(database):
         yield None
         return
-    process = subprocess.Popen([*command, "--parent-pid", str(os.getpid())], start_new_session=True, stdin=subprocess.DEVNULL)
+    with _log_file(database.home_path) as log_file:
+        process = subprocess.Popen(
+            [*command, "--parent-pid", str(os.getpid())], start_new_session=True, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file
+        )
     try:
         yield process
     finally:

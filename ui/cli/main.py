@@ -41,17 +41,17 @@ def main(arguments: list[str] | None = None) -> None:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["serve", *arguments]
     OUT.is_json = "--json" in arguments
-    import click
+    from typer._click.exceptions import ClickException  # typer carries its own click; its public names lack this one
 
     try:
         sys.exit(app(arguments, standalone_mode=False) or 0)
     except WordreelError as error:
         OUT.fail(error)
-    except click.exceptions.Exit as done:
+    except typer.Exit as done:
         sys.exit(done.exit_code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         sys.exit(130)
-    except click.ClickException as error:
+    except ClickException as error:
         OUT.fail(usage_error(error.format_message(), "`python run.py --help` shows the commands."))
     except KeyboardInterrupt:
         sys.exit(130)
