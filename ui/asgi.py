@@ -26,6 +26,8 @@ from ui.parts.context import set_current_app
 log = logging.getLogger("wordreel.server")
 
 DEMO_ACTOR = "wordreel"
+BACKUP_ROUND_S = 3600.0
+"""How often a running server asks whether the daily backup is due."""
 
 
 class Server:
@@ -35,12 +37,13 @@ class Server:
         self.app = app
         self.keeper = WorkerKeeper(app.worker_command()) if with_worker else None
         self._with_demo = with_demo
-        self._faults: list[str] = []
+        self._faults: dict[str, str] = {}
+        self._closing = threading.Event()
         self._is_starting = with_demo
         self.asgi = Guard(_Front(build_api(app, extra=self._extra), self._streamlit()), own_hosts(app.config.host, app.config.port))
 
     def _extra(self) -> dict[str, Any]:
-        return {"is_starting": self._is_starting, "worker_process": self.keeper.state() if self.keeper else None, "faults": list(self._faults)}
+        return {"is_starting": self._is_starting, "worker_process": self.keeper.state() if self.keeper else None, "faults": dict(self._faults)}
 
     def _streamlit(self) -> ASGIApp:
         import streamlit
@@ -65,23 +68,35 @@ class Server:
         if self._with_demo:
             steps.append(("making the demo", self._start_demo))
         steps.append(("sweeping the workspace", lambda: self.app.storage.sweep()))
+        steps.append(("backing up", self._back_up))
         for name, step in steps:
-            try:
-                step()
-            except WordreelError as error:
-                self._faults.append(f"{name}: {error.message}")
-                log.error("%s: %s %s", name, error.message, error.hint)
-            except Exception as error:
-                self._faults.append(f"{name}: {type(error).__name__}")
-                log.exception("%s failed", name)
-            if step == self._start_demo:
-                self._is_starting = False
+            self._try(name, step)
+        while not self._closing.wait(BACKUP_ROUND_S):
+            self._try("backing up", self._back_up)
+
+    def _try(self, name: str, step: Callable[[], object]) -> None:
+        """One step of those; a fault is shown in health and the others go on."""
+        self._faults.pop(name, None)
+        try:
+            step()
+        except WordreelError as error:
+            self._faults[name] = error.message
+            log.error("%s: %s %s", name, error.message, error.hint)
+        except Exception as error:
+            self._faults[name] = type(error).__name__
+            log.exception("%s failed", name)
+        finally:
+            self._is_starting = self._is_starting and step != self._start_demo
+
+    def _back_up(self) -> None:
+        self.app.backups.ensure_daily()
 
     def _start_demo(self) -> None:
         self.app.demo.start(actor=DEMO_ACTOR)
 
     def close(self) -> None:
         """Stop the worker and let go of everything. May be repeated."""
+        self._closing.set()
         if self.keeper is not None:
             self.keeper.stop()
         set_current_app(None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from ui.cli import doctor, queue, workspace
 from ui.cli.serve import add_to as add_serve
 from ui.cli.serve import serve
 
@@ -13,3 +14,6 @@ __all__ = ["add_to", "serve"]
 def add_to(app: typer.Typer) -> None:
     """Hang the commands into the tree."""
     add_serve(app)
+    doctor.add_to(app)
+    workspace.add_to(app)
+    queue.add_to(app)

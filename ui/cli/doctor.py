@@ -1,0 +1,199 @@
+"""`doctor`: what is installed, what is in use, and what to fix."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ui.cli.options import Json
+from ui.cli.output import OUT
+
+if TYPE_CHECKING:
+    from core.config import Config
+    from core.wiring import App
+
+LEAST_FREE_BYTES = 2 * 1024**3
+OLDEST_BACKUP = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+    """What to do; empty where nothing is to be done."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Hang the command into the tree."""
+    app.command(name="doctor")(doctor)
+
+
+def doctor(json: Json = False) -> None:
+    """Versions, providers, models, disk, and what to fix. Exit 2 when something must be fixed."""
+    from core.config import load_config
+
+    config = load_config()
+    checks = [check for look in (_python, _libraries, _workspace) for check in _safely(look, config)]
+    providers: dict[str, object] = {}
+    if all(check.ok for check in checks if check.name == "workspace"):
+        checks += _safely(_database, config)
+        providers, more = _with_app(config)
+        checks += more
+    is_ok = all(check.ok for check in checks)
+    lines = [f"{'ok ' if check.ok else 'FIX'}  {check.name}: {check.detail}{'  → ' + check.fix if check.fix else ''}" for check in checks]
+    lines += [f"     {name}: {found['uses']}. {found['why']}" for name, found in providers.items() if isinstance(found, dict)]
+    document = {"ok": is_ok, "providers": providers, "checks": [asdict(check) for check in checks]}
+    OUT.answer(document, *lines, "Everything is in order." if is_ok else "Something must be fixed.")
+    if not is_ok:
+        raise typer.Exit(2)
+
+
+def _safely(look: Callable[[Config], Iterator[Check]], config: Config) -> list[Check]:
+    """A check that cannot be made is itself a finding, and the others go on."""
+    from core.errors import WordreelError
+
+    found: list[Check] = []
+    try:
+        found.extend(look(config))
+    except WordreelError as error:
+        found.append(Check(look.__name__.strip("_"), ok=False, detail=error.message, fix=error.hint))
+    except Exception as error:
+        found.append(Check(look.__name__.strip("_"), ok=False, detail=f"{type(error).__name__}: {error}", fix="Run `python run.py setup`."))
+    return found
+
+
+def _python(_: Config) -> Iterator[Check]:
+    import sqlite3
+
+    from core.store.dialects import can_use_wal
+
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Check("python", sys.version_info >= (3, 11), version, "" if sys.version_info >= (3, 11) else "Install Python 3.11 or later.")
+    journal = "write-ahead log" if can_use_wal(sqlite3.sqlite_version_info) else "rollback journal, synchronous=FULL"
+    yield Check("sqlite", ok=True, detail=f"{sqlite3.sqlite_version}, {journal}")
+
+
+def _libraries(_: Config) -> Iterator[Check]:
+    import av
+    import espeakng_loader
+    import pocketsphinx
+
+    has_h264 = "libx264" in av.codecs_available or "h264" in av.codecs_available
+    versions = ", ".join(f"{name} {'.'.join(map(str, number))}" for name, number in sorted(av.library_versions.items()))
+    yield Check("ffmpeg", ok=True, detail=f"PyAV {av.__version__}: {versions}")
+    yield Check("h264", has_h264, "libx264 can encode" if has_h264 else "no H.264 encoder", "" if has_h264 else "Reinstall PyAV: `python run.py setup`.")
+    model = Path(pocketsphinx.get_model_path()) / "en-us"
+    is_there = model.exists()
+    yield Check("pocketsphinx", is_there, str(model) if is_there else "its acoustic model is missing", "" if is_there else "Run `python run.py setup`.")
+    library = Path(espeakng_loader.get_library_path())
+    yield Check("espeak-ng", library.exists(), str(library), "" if library.exists() else "Run `python run.py setup`.")
+
+
+def _workspace(config: Config) -> Iterator[Check]:
+    import tempfile
+
+    try:
+        config.home_path.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=config.home_path, prefix=".doctor-"):
+            pass
+    except OSError as error:
+        yield Check("workspace", ok=False, detail=f"{config.home_path}: {error.strerror}", fix="Make it writable, or set WORDREEL_HOME.")
+        return
+    yield Check("workspace", ok=True, detail=str(config.home_path))
+    free = shutil.disk_usage(config.home_path).free
+    is_enough = free >= LEAST_FREE_BYTES
+    yield Check("disk", is_enough, f"{free / 1e9:.1f} GB free", "" if is_enough else "Free some disk, or set WORDREEL_HOME to another one.")
+
+
+def _database(config: Config) -> Iterator[Check]:
+    from core.store.database import HEAD, Database
+
+    database = Database(config.home_path, config.database_url)  # checks its integrity, and migrates
+    try:
+        where = str(database.path) if database.is_embedded else "PostgreSQL"
+        yield Check("database", ok=True, detail=f"{where}, schema {HEAD}, integrity checked")
+    finally:
+        database.close()
+
+
+def _with_app(config: Config) -> tuple[dict[str, object], list[Check]]:
+    from core.wiring import build_app
+
+    app = build_app(config)
+    try:
+        listed = app.providers()
+        providers = {found.name: {"uses": found.uses, "why": found.why, "better": found.better, "ok": found.is_ok} for found in listed}
+        checks = [Check(found.name, found.is_ok, found.uses, "" if found.is_ok else found.better) for found in listed]
+        for look in (_whisper, _backups, _workers, _backend, _port):
+            checks += _safely(lambda _, look=look: look(app), config)  # type: ignore[misc]
+        return dict(providers), checks
+    finally:
+        app.close()
+
+
+def _whisper(app: App) -> Iterator[Check]:
+    name = app.config.whisper_model
+    if not name:
+        return
+    from core.adapters.transcriber_whisper import find_model
+
+    yield Check("whisper model", ok=True, detail=str(find_model(name)))
+
+
+def _backups(app: App) -> Iterator[Check]:
+    from core.timing import now
+
+    if not app.database.is_embedded:
+        return
+    verified = [backup for backup in app.backups.list() if backup.is_verified]
+    if not verified:
+        yield Check("backup", ok=True, detail="none yet; a running app makes one a day", fix="`python run.py backup` makes one now.")
+        return
+    age = now() - verified[0].made_at
+    fix = "" if age < OLDEST_BACKUP else "`python run.py backup` makes one now."
+    yield Check("backup", ok=True, detail=f"{verified[0].path}, {age.total_seconds() / 3600:.0f} h old", fix=fix)
+
+
+def _workers(app: App) -> Iterator[Check]:
+    from core.pipeline.janitor import live_workers
+
+    n_live = len(live_workers(app.database))
+    yield Check("workers", ok=True, detail=f"{n_live} alive", fix="" if n_live else "`python run.py` starts one; commands that wait start their own.")
+
+
+def _backend(app: App) -> Iterator[Check]:
+    import httpx
+
+    if not app.config.backend_url:
+        return
+    target = app.target()
+    try:
+        status = httpx.get(target.url, timeout=5, follow_redirects=False).status_code
+    except httpx.HTTPError as error:
+        yield Check("backend", ok=False, detail=f"{target.name} does not answer ({type(error).__name__})", fix="Check BACKEND_URL and the network.")
+        return
+    yield Check("backend", ok=True, detail=f"{target.name} answers ({status})")
+
+
+def _port(app: App) -> Iterator[Check]:
+    from core.errors import UserError
+    from ui.cli.address import require_free
+
+    host, port = app.config.host, app.config.port
+    try:
+        require_free(host, port)
+    except UserError as error:
+        yield Check("port", ok=True, detail=f"{error.message} {error.hint}")
+        return
+    yield Check("port", ok=True, detail=f"{host}:{port} is free")
