@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sqlalchemy import Connection, select
+
 from core.errors import UnreadableMedia
 from core.model.clips import Clip, FilmFacts, Hit, Source
 from core.model.media import Film
@@ -17,6 +19,7 @@ from core.rules.sentences import clip_bounds, split_sentences
 from core.rules.word_timing import repair_order
 from core.store.database import Database
 from core.store.media_rows import film_of_media, list_films, load_transcripts
+from core.store.tables import words as word_rows
 
 MIN_CLIP_S, MAX_CLIP_S = 1.0, 15.0
 """What can teach a word in one go. Source: DESIGN.md, Words."""
@@ -35,7 +38,7 @@ class LibrarySource:
     def search(self, word: VocabularyWord, *, max_hits: int) -> Sequence[Hit]:
         """Every spoken occurrence of a form of the word, film by film, by time. Raises: nothing of its own."""
         with self._database.read() as connection:
-            films = [film for film in list_films(connection) if film.transcript_id and film.state == "present"]
+            films = [film for film in films_for(connection, word) if film.transcript_id and film.state == "present"]
             transcripts = load_transcripts(connection, [film.transcript_id for film in films if film.transcript_id])
         matcher = WordMatcher([word])
         hits: list[Hit] = []
@@ -56,6 +59,12 @@ class LibrarySource:
         return self._media_tools.cut(film.path, clip.start_s, clip.end_s, into)
 
 
+def films_for(connection: Connection, word: VocabularyWord) -> list[Film]:
+    """The demo's films for a word of the demo, else the user's own: one never takes the other's place among the hits."""
+    is_demo = connection.execute(select(word_rows.c.is_demo).where(word_rows.c.word_id == word.word_id)).scalar_one_or_none()
+    return list_films(connection, is_demo=bool(is_demo))
+
+
 def _hits_of(film: Film, transcript: Transcript, matcher: WordMatcher) -> Iterator[Hit]:
     words = repair_order(transcript.words)
     sentences = split_sentences(words, [segment.end_s for segment in transcript.segments])
@@ -70,7 +79,7 @@ def _hits_of(film: Film, transcript: Transcript, matcher: WordMatcher) -> Iterat
         spoken = " ".join(word.text for word in inside)
         yield Hit(
             source=Source.LIBRARY,
-            slug=f"{safe_slug(film.title, 'film')[:60]}-{int(start_s * 1000):07d}-{film.media_id[:8]}",
+            slug=f"{safe_slug(film.title, 'film')[:60]}-{round(start_s * 1000):07d}-{round(end_s * 1000):07d}-{film.media_id[:8]}",
             title=film.title,
             spoken=spoken,
             script="",

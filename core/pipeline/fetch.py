@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import DiskFull, MediaError, ProviderError
+from core.errors import KeyRefused, ModelMissing, StoreError, WordreelError
 from core.model.clips import Clip
 from core.model.runs import Stage
 from core.pipeline.bench import Bench
@@ -28,7 +28,8 @@ def run_fetch(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
 def each_clip(bench: Bench, run_id: str, word_id: int, stage: Stage, verb: str, work: ClipWork) -> None:
     """Do one stage's work for every chosen clip of the word; record each outcome.
 
-    A MediaError or ProviderError fails that clip with its message; a full disk stops the word, since no clip can go on.
+    An error fails that clip with its message, and the others go on; a full disk, a database that is away, a missing model or a
+    refused key stops the word, since no clip can go on.
     """
     with bench.database.read() as connection:
         task = load_task(connection, run_id, word_id)
@@ -41,9 +42,9 @@ def each_clip(bench: Bench, run_id: str, word_id: int, stage: Stage, verb: str, 
                 clip = load_clip(connection, clip_id)
             try:
                 work(bench, task, clip)
-            except DiskFull:
+            except (StoreError, ModelMissing, KeyRefused):
                 raise
-            except (MediaError, ProviderError) as error:
+            except WordreelError as error:
                 with bench.database.write() as connection:
                     set_clip(connection, clip_id, failure_stage=stage, failure=error.message)
                     run_rows.set_run_clip(connection, run_id, word_id, clip_id, stage=stage, outcome="failed", reason=error.message)

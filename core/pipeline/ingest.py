@@ -100,10 +100,16 @@ class Ingest:
 
     def _captions(self, path: Path) -> tuple[tuple[Cue, ...], tuple[str, ...]]:
         """Captions beside the film, else the first text subtitles in it; what could not be read of them."""
+        problems: list[str] = []
         for sidecar in caption_files(path):
-            cues, problems = parse_captions(sidecar.read_bytes(), sidecar.name)
-            return spoken_cues(cues), problems
-        return spoken_cues(self._bench.media_tools.embedded_captions(path)), ()
+            try:
+                cues, faults = parse_captions(sidecar.read_bytes(), sidecar.name)
+            except OSError as error:
+                cues, faults = (), (f"{sidecar.name} cannot be read: {error.strerror}.",)
+            problems += faults
+            if cues:
+                return spoken_cues(cues), tuple(problems)
+        return spoken_cues(self._bench.media_tools.embedded_captions(path)), tuple(problems)
 
 
 def caption_files(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from core.model.clips import Clip, Evidence, EvidenceState, Proposal, ProposalSt
 from core.model.transcripts import WordTiming
 from core.model.vocabulary import VocabularyWord
 from core.pipeline.bench import Bench, Vocabulary, digest
-from core.ports import CallCost, ClipText, Judge
+from core.ports import ClipText, Judge
 from core.rules.matching import Match
 from core.store.clips import Judgement, known_proposals, save_proposals
 
@@ -30,30 +30,48 @@ def judge_clip(
 ) -> dict[int, Proposal]:
     """Proposals for every word of `evidence`, asked once a question: kept answers, negative ones too, cost nothing.
 
-    A word that is not spoken is not asked about: its proposal has no scores.
+    A word that is not spoken is not asked about, and changes nothing of the question: its proposal has no scores.
     """
-    spoken = [word_id for word_id, found in evidence.items() if found.state is not EvidenceState.NOT_HEARD]
-    key = digest(
-        "judge",
-        stage,
-        text,
-        sorted(evidence.items(), key=lambda item: item[0]),
-        [vocabulary.words[i].text for i in sorted(spoken)],
-        judge.name,
-    )
-    judgement = Judgement(stage, digest(key, judge.model, judge.prompt_version), judge.name, judge.model, judge.prompt_version, run_id)
-    with bench.database.read() as connection:
-        known = known_proposals(connection, clip.clip_id, judgement)
-    if known:
-        return known
-    verdicts: dict[int, Verdict] = {}
-    cost = CallCost()
+    spoken = {word_id: found for word_id, found in evidence.items() if found.state is not EvidenceState.NOT_HEARD}
+    absent = {word_id: found for word_id, found in evidence.items() if word_id not in spoken}
+
+    def judgement(*question: object) -> Judgement:
+        key = digest(digest("judge", stage, text, *question, judge.name), judge.model, judge.prompt_version)
+        return Judgement(stage, key, judge.name, judge.model, judge.prompt_version, run_id)
+
+    asked = judgement(sorted(spoken.items()), [vocabulary.words[word_id].text for word_id in sorted(spoken)])
+    made: dict[int, Proposal] = {}
     if spoken:
-        asked = {vocabulary.words[word_id].text: word_id for word_id in spoken}
-        given = ClipText(text, words, clip.duration_s, clip.film.title, dict(vocabulary.levels), _targets(matches, vocabulary.words))
-        found, cost = judge.judge(given, [vocabulary.words[word_id] for word_id in spoken])
-        verdicts = {asked[verdict.word]: verdict for verdict in found[:MAX_WORDS_A_CLIP] if verdict.word in asked}
-    rows = [(word_id, verdicts.get(word_id), evidence[word_id]) for word_id in evidence]
+        with bench.database.read() as connection:
+            made = known_proposals(connection, clip.clip_id, asked)
+        if not made:
+            made = _ask(bench, clip, judge, vocabulary, text, words, spoken, matches, asked)
+    if not absent:
+        return made
+    with bench.database.write() as connection:
+        for word_id, found in absent.items():
+            unasked = judgement("absent", vocabulary.words[word_id].text, found)
+            made |= save_proposals(connection, clip.clip_id, unasked, [(word_id, None, found)], tokens=0, cost_usd=0.0)
+    return made
+
+
+def _ask(
+    bench: Bench,
+    clip: Clip,
+    judge: Judge,
+    vocabulary: Vocabulary,
+    text: str,
+    words: tuple[WordTiming, ...],
+    spoken: Mapping[int, Evidence],
+    matches: Sequence[Match],
+    judgement: Judgement,
+) -> dict[int, Proposal]:
+    """One call to the judge, and its answer kept."""
+    by_text = {vocabulary.words[word_id].text: word_id for word_id in spoken}
+    given = ClipText(text, words, clip.duration_s, clip.film.title, dict(vocabulary.levels), _targets(matches, vocabulary.words))
+    found, cost = judge.judge(given, [vocabulary.words[word_id] for word_id in spoken])
+    verdicts: dict[int, Verdict] = {by_text[verdict.word]: verdict for verdict in found[:MAX_WORDS_A_CLIP] if verdict.word in by_text}
+    rows = [(word_id, verdicts.get(word_id), spoken[word_id]) for word_id in spoken]
     with bench.database.write() as connection:
         return save_proposals(connection, clip.clip_id, judgement, rows, tokens=cost.tokens_in + cost.tokens_out, cost_usd=cost.cost_usd)
 

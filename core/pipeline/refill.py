@@ -24,7 +24,7 @@ def queue_refill(database: Database, word_id: int) -> str | None:
             select(runs.c.run_id, runs.c.settings, run_words.c.state)
             .join(run_words, run_words.c.run_id == runs.c.run_id)
             .join(run_clips, (run_clips.c.run_id == runs.c.run_id) & (run_clips.c.word_id == word_id))
-            .where(run_words.c.word_id == word_id, run_clips.c.outcome == "waiting")
+            .where(run_words.c.word_id == word_id, run_clips.c.outcome.in_(("waiting", "chosen")))
             .order_by(runs.c.number.desc())
         )
         row = connection.execute(query).first()

@@ -24,7 +24,8 @@ def run_shortlist(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
         if stage != Stage.MERGE and outcome != "failed":
             n_kept += outcome != "not_heard"
             continue
-        proposal = shortlist_clip(bench, task, clips[clip_id])
+        with bench.clip_lock(clip_id):
+            proposal = shortlist_clip(bench, task, clips[clip_id])
         is_spoken = proposal is not None and proposal.evidence.state is not EvidenceState.NOT_HEARD
         is_good = proposal is not None and proposal.scores is not None
         n_kept += is_good

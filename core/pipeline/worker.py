@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
+from core.errors import StoreError
 from core.pipeline.engine import EngineWorker, engine_address
 from core.pipeline.janitor import Heartbeat, fence, live_workers, process_started, register, this_process
 from core.pipeline.run_control import RunControl
@@ -26,6 +27,9 @@ GRACE_S = 3.0
 """What the steps in hand get to end in when the worker is stopped; those that need longer are done again by another."""
 
 MAX_LOG_BYTES = 5_000_000
+
+ATTEND_S = 1.0
+"""How often a command that waits looks whether a worker is there."""
 
 LOST_EXIT = 75
 """The worker was given up while it was paused, or its database went away. Source: sysexits(3), EX_TEMPFAIL."""
@@ -117,25 +121,65 @@ def _log_file(home_path: Path) -> IO[bytes]:
 
 @contextmanager
 def ensure_worker(database: Database, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes] | None]:
-    """For a command that waits: while it runs, some worker is there. Yields the one that was started, if it had to be.
+    """For a command that waits: while it runs, some worker is there. Yields the one that was started at once, if it had to be.
 
     `command` starts a worker that is given `--parent-pid` with this process's id. It has its own process group, so that Ctrl-C
-    reaches only the command, and ends with the block; should the command be killed, it notices by itself. What it logs goes to
-    `logs/worker.log` of the workspace.
+    reaches only the command, and ends with the block; should the command be killed, it notices by itself. Should every worker
+    end while the command waits, another is started. What it logs goes to `logs/worker.log` of the workspace.
     """
-    if has_live_worker(database):
-        yield None
-        return
-    with _log_file(database.home_path) as log_file:
-        process = subprocess.Popen(
-            [*command, "--parent-pid", str(os.getpid())], start_new_session=True, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file
-        )
+    attendant = _Attendant(database, command)
     try:
-        yield process
+        yield attendant.start()
     finally:
-        process.terminate()
+        attendant.stop()
+
+
+class _Attendant:
+    """Looks again and again whether a worker is there, and starts one where none is."""
+
+    def __init__(self, database: Database, command: Sequence[str]) -> None:
+        self._database = database
+        self._command = [*command, "--parent-pid", str(os.getpid())]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="worker attendant", daemon=True)
+
+    def start(self) -> subprocess.Popen[bytes] | None:
+        if not has_live_worker(self._database):
+            self._spawn()
+        self._thread.start()
+        return self._process
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join()
+        if self._process is None:
+            return
+        self._process.terminate()
         try:
-            process.wait(timeout=GRACE_S + 3)
+            self._process.wait(timeout=GRACE_S + 3)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._process.kill()
+            self._process.wait()
+
+    def _spawn(self) -> None:
+        with _log_file(self._database.home_path) as log_file:
+            self._process = subprocess.Popen(
+                self._command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file
+            )
+
+    def _watch(self) -> None:
+        """Each further start waits twice as long, so that a worker that cannot run does not fill the machine."""
+        pause_s = ATTEND_S
+        while not self._stopping.wait(pause_s):
+            if self._process is not None and self._process.poll() is None:
+                continue
+            try:
+                is_there = has_live_worker(self._database)
+            except StoreError as error:
+                log.warning("cannot see whether a worker is there: %s", error.message)
+                continue
+            if not is_there:
+                log.warning("no worker is there any more; another is started")
+                self._spawn()
+                pause_s = min(60.0, pause_s * 2)

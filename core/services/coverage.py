@@ -149,8 +149,8 @@ class Coverage:
             ]
 
     def gaps(self, bundle: str, want: int) -> list[int]:
-        """Words of a bundle whose approved clips are under their want, most useful first."""
-        return [word.word_id for word in self.words(bundle) if word.n_approved < want]
+        """Words of a bundle whose clips, approved and waiting for a person, are under their want, most useful first."""
+        return [word.word_id for word in self.words(bundle) if word.n_approved + word.n_in_review < want]
 
     def without_clip(self, bundle: str = "") -> int:
         """Words of a bundle with no clip that is approved or in review; of all real bundles (else of the demo's) when none is named."""

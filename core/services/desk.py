@@ -14,6 +14,7 @@ from core.model.clips import Clip, Proposal
 from core.model.transcripts import Cue, Segment, TimedBy, Transcript, WordTiming
 from core.model.vocabulary import DEMO_PREFIX
 from core.ports import Aligner
+from core.rules.matching import tokenize
 from core.rules.sentences import split_sentences
 from core.rules.strong_language import strong_words
 from core.rules.word_timing import spread_over_cue
@@ -303,8 +304,8 @@ def _evidence_json(proposal: Proposal, transcript: Transcript) -> dict[str, Any]
 
 def _nearest(words: Sequence[WordTiming], form: str, start_s: float) -> int | None:
     """The index at which a form stands in a corrected text, nearest to where it was."""
-    first = form.casefold().split()[0] if form.split() else ""
-    places = [index for index, word in enumerate(words) if first and first in word.text.casefold()]
+    first = next((token.casefold() for token in tokenize(form)), "")
+    places = [index for index, word in enumerate(words) if first and first in [token.casefold() for token in tokenize(word.text)]]
     return min(places, key=lambda index: abs(words[index].start_s - start_s), default=None)
 
 
@@ -321,7 +322,7 @@ def _proposal_json(proposal: Proposal) -> dict[str, Any]:
         "reason": proposal.reason,
         "difficulty": proposal.difficulty,
         "features": [
-            {"name": feature.name, "label": feature.label, "value": feature.value, "is_good": feature.is_good}
+            {"name": feature.name, "label": feature.label, "value": feature.value, "is_good": feature.is_good, "weight": feature.weight}
             for feature in proposal.features
         ],
     }

@@ -86,7 +86,8 @@ class Discovery:
             return self._from_file(*choice.file, is_kept=is_kept)
         if choice.words:
             texts = [text for text in (word.strip() for word in choice.words) if text]
-            return self._own("typed", "typed words", "\n".join(texts).encode(), is_kept=is_kept)
+            headed = "\n".join(["word", *texts]).encode("utf-8", "replace")  # or else a first word such as `term` would be the header
+            return self._own("typed", "typed words", headed, is_kept=is_kept)
         if choice.gaps:
             wanted = set(self._coverage.gaps(choice.gaps, want))
             found = [word for word in self._vocabulary.bundle_words(choice.gaps) if word.word_id in wanted]

@@ -144,27 +144,35 @@ class Review:
         _check(request)
         conflict: Conflict | None = None
         with self._database.write() as connection:
-            known = rows.outcome_of_key(connection, request.idempotency_key)
-            if known is not None:
-                return known
+            rows.hold_mapping(connection, request.mapping_id)
             row = rows.load_mapping(connection, request.mapping_id)
-            if request.kind is DecisionKind.APPROVE and row.evidence_state is EvidenceState.NOT_HEARD and not request.note.strip():
-                raise Refused(
-                    f"{row.word!r} is not heard in {row.slug}; approving needs a note that says why it counts.",
-                    hint="Add a note, or reject it.",
-                )
-            seen = row.version if request.seen_version is None else request.seen_version
-            request = _completed(request, row)
-            if seen != row.version:
-                rows.append_decision(connection, request, seen_version=seen, is_conflict=True)
+            known = rows.decision_of_key(connection, request.idempotency_key)
+            if known is not None and not known.is_conflict:
+                outcome = known.outcome
+            elif known is not None:
                 conflict = _conflict(connection, request, row)
             else:
-                outcome = rows.append_decision(connection, request, seen_version=seen)
+                outcome, conflict = self._append(connection, request, row)
         if conflict is not None:
             raise conflict
-        if request.kind is DecisionKind.REJECT:
+        if request.kind is DecisionKind.REJECT:  # also when repeated: the process may have ended before this line
             self._refill(row.word_id)
         return outcome
+
+    @staticmethod
+    def _append(connection: Connection, request: DecisionRequest, row: MappingRow) -> tuple[DecisionOutcome, Conflict | None]:
+        """One new event; in conflict when the mapping has changed since the person saw it."""
+        if request.kind is DecisionKind.APPROVE and row.evidence_state is EvidenceState.NOT_HEARD and not request.note.strip():
+            raise Refused(
+                f"{row.word!r} is not heard in {row.slug}; approving needs a note that says why it counts.",
+                hint="Add a note, or reject it.",
+            )
+        seen = row.version if request.seen_version is None else request.seen_version
+        request = _completed(request, row)
+        if seen == row.version:
+            return rows.append_decision(connection, request, seen_version=seen), None
+        conflict = _conflict(connection, request, row)
+        return rows.append_decision(connection, request, seen_version=seen, is_conflict=True), conflict
 
     def undo(self, actor: str, *, visit_id: str = "", idempotency_key: str = "") -> list[DecisionOutcome]:
         """Take back this actor's last keystroke: all decisions that share its visit. Raises: NotFound, Conflict."""
@@ -192,6 +200,7 @@ class Review:
     @staticmethod
     def _reverse(connection: Connection, event: DecisionEvent, kind: DecisionKind, actor: str, key: str) -> DecisionOutcome:
         mapping_id = rows.mapping_of_event(connection, event.event_id)
+        rows.hold_mapping(connection, mapping_id)
         row = rows.load_mapping(connection, mapping_id)
         last = rows.last_event(connection, mapping_id)
         if last is not None and last.actor != actor:
@@ -281,6 +290,10 @@ def _completed(request: DecisionRequest, row: MappingRow) -> DecisionRequest:
     )
 
 
+def _was_conflict(connection: Connection, key: str) -> bool:
+    return bool(connection.execute(select(decisions.c.is_conflict).where(decisions.c.idempotency_key == key)).scalar_one())
+
+
 def _conflict(connection: Connection, request: DecisionRequest, row: MappingRow) -> Conflict:
     last = rows.last_event(connection, row.mapping_id)
     if last is None:
@@ -310,6 +323,6 @@ def ago(moment: datetime) -> str:
 
 def _outcomes_of(connection: Connection, key: str) -> list[DecisionOutcome]:
     found: list[DecisionOutcome] = []
-    while (outcome := rows.outcome_of_key(connection, f"{key}:{len(found)}")) is not None:
-        found.append(outcome)
+    while (known := rows.decision_of_key(connection, f"{key}:{len(found)}")) is not None:
+        found.append(known.outcome)
     return found

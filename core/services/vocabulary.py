@@ -80,14 +80,13 @@ class Vocabulary:
             )
         exams = {exam} | {name for word in parsed.words for name in word.levels}
         with self._database.read() as connection:
+            _refuse_taken_names(rows.list_bundles(connection), parsed, exams)
             difference = self._difference(rows.exam_levels(connection, exam), rows.load_words(connection), parsed, exam)
         bundles: dict[str, int] = {}
         if not is_dry_run:
             with self._database.write() as connection:
                 for name in sorted(exams):
-                    listed = [
-                        word for word in parsed.words if name in word.levels or (name == exam and not word.levels and not word.bundles)
-                    ]
+                    listed = _listed(parsed, name, exam)
                     ids = rows.save_words(connection, _texts(listed), language="en", is_demo=rows.is_demo_name(name))
                     if listed:
                         rows.replace_exam(connection, name, [(ids[word_key(word.text)], str(word.levels.get(name, ""))) for word in listed])
@@ -141,11 +140,9 @@ class Vocabulary:
     def _difference(before: Mapping[int, str], words: Sequence[VocabularyWord], parsed: ParsedList, exam: str) -> ListDifference:
         texts = {word.word_id: word.text for word in words}
         old = {word_key(texts[word_id]): (texts[word_id], level) for word_id, level in before.items() if word_id in texts}
-        new = {
-            word_key(word.text): (word.text, str(word.levels.get(exam, "")))
-            for word in parsed.words
-            if exam in word.levels or not word.levels
-        }
+        new = {word_key(word.text): (word.text, str(word.levels.get(exam, ""))) for word in _listed(parsed, exam, exam)}
+        if not new:  # the file says nothing of this exam, whose list stays
+            return ListDifference((), (), ())
         return ListDifference(
             added=tuple(text for key, (text, _) in new.items() if key not in old),
             removed=tuple(text for key, (text, _) in old.items() if key not in new),
@@ -165,6 +162,22 @@ def name_from(file_name: str) -> str:
     """A bundle's name from a file's: `Unit 12 words.csv` → `unit_12_words`."""
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", file_name.replace("\\", "/").rsplit("/", 1)[-1])
     return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:80] or "words"
+
+
+def _listed(parsed: ParsedList, name: str, exam: str) -> list[ListedWord]:
+    """The words that stand on the list of the exam `name`; a word that says nothing else stands on that of the import."""
+    return [word for word in parsed.words if name in word.levels or (name == exam and not word.levels and not word.bundles)]
+
+
+def _refuse_taken_names(known: Sequence[Bundle], parsed: ParsedList, exams: set[str]) -> None:
+    """Raises: InvalidInput where a bundle would take the place of another's: an own one of an exam's level, or the other way."""
+    levels = {f"{exam}_{level}": exam for exam in exams for level in Level} | {exam: exam for exam in exams}
+    own = {bundle: "" for word in parsed.words for bundle in word.bundles}
+    for bundle in known:
+        wanted = own.get(bundle.name, levels.get(bundle.name))
+        if wanted is not None and wanted != bundle.exam:
+            what = f"a level of {bundle.exam}" if bundle.exam else "a bundle of your own"
+            raise InvalidInput(f"{bundle.name} is {what} already.", hint="Give the exam, or the column of the file, another name.")
 
 
 def _texts(listed: Sequence[ListedWord]) -> dict[str, tuple[str, str]]:

@@ -17,7 +17,7 @@ HEAD = "0001"
 """The newest migration that this program knows. A test holds it against the migrations' folder."""
 
 MARKER_NAME = "workspace"
-"""An empty file that says: a database was made here. With it, a missing database is an error and never a new one."""
+"""A file that says: a database was made here, and has its tables. With it, a missing database is an error and never a new one."""
 
 
 class Database:
@@ -31,6 +31,7 @@ class Database:
         self.is_embedded = not database_url
         self.path = home_path / "app.db"
         self._inode: int | None = None
+        self._is_known = False
         if self.is_embedded:
             self._open_embedded()
         else:
@@ -40,19 +41,21 @@ class Database:
             )
         try:
             self._check_and_migrate()
+            if self.is_embedded:
+                (home_path / MARKER_NAME).touch()
         except DBAPIError as error:
             raise self._translated(error) from error
+        except OSError as error:
+            raise _folder_fault(home_path, error) from error
 
     def _open_embedded(self) -> None:
         marker_path = self.home_path / MARKER_NAME
         try:
             self.home_path.mkdir(parents=True, exist_ok=True)
             dialects.refuse_network_file_system(self.home_path)
-            is_new = not marker_path.exists() and not self.path.exists()
-            if is_new:
+            self._is_known = marker_path.exists()
+            if not self._is_known:
                 self.path.touch()
-            if self.path.exists():
-                marker_path.touch()
         except OSError as error:
             raise _folder_fault(self.home_path, error) from error
         if not self.path.exists():
@@ -77,9 +80,9 @@ class Database:
         if inode != self._inode:
             raise DatabaseUnavailable(f"{self.path} was replaced while Wordreel was running.", hint="Restart Wordreel.")
 
-    def _gone(self) -> DatabaseUnavailable:
+    def _gone(self, what: str = "is missing") -> DatabaseUnavailable:
         return DatabaseUnavailable(
-            f"The database {self.path} is missing, though this workspace had one.",
+            f"The database {self.path} {what}, though this workspace had one.",
             hint=f"Put it back, run `python run.py restore`, or remove {self.home_path / MARKER_NAME} to begin anew.",
         )
 
@@ -91,6 +94,8 @@ class Database:
             version = _version(connection)
         if version == HEAD:
             return
+        if version is None and self._is_known:
+            raise self._gone("is empty")
         if version is not None and version > HEAD:
             raise DatabaseNewer(
                 f"The database was written by a newer Wordreel (schema {version}, this program knows {HEAD}). It was not touched.",
@@ -109,7 +114,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One unit of work: committed when the block ends, rolled back when it raises.
+        """One unit of work: committed when the block ends, rolled back when it raises or when the file is no longer there.
 
         Raises: DatabaseUnavailable, DiskFull, DatabaseCorrupt; every other error of the block as it is.
         """
@@ -118,6 +123,8 @@ class Database:
                 connection = connection.execution_options(writes=True)
                 with connection.begin():
                     yield connection
+                    if self.is_embedded:
+                        self._refuse_if_replaced()
         except DBAPIError as error:
             raise self._translated(error) from error
 

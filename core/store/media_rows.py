@@ -18,7 +18,7 @@ from core.timing import now
 
 
 def save_media(connection: Connection, facts: MediaFacts, *, is_stored: bool, is_demo: bool) -> None:
-    """Record one file by content; the same content again changes nothing but that it may now be stored."""
+    """Record one file by content; the same content again only makes it stored, or the user's own."""
     row = {
         "media_id": facts.media_id,
         "size_bytes": facts.size_bytes,
@@ -30,8 +30,11 @@ def save_media(connection: Connection, facts: MediaFacts, *, is_stored: bool, is
         "created_at": now(),
     }
     insert_new(connection, media, [row], on=("media_id",))
-    if is_stored:
-        connection.execute(media.update().where(media.c.media_id == facts.media_id).values(is_stored=True))
+    gained = {"is_stored": True} if is_stored else {}
+    if not is_demo:  # the user's own copy of a demo film stays when the demo goes
+        gained["is_demo"] = False
+    if gained:
+        connection.execute(media.update().where(media.c.media_id == facts.media_id).values(**gained))
 
 
 def load_facts(connection: Connection, media_id: str) -> MediaFacts:

@@ -15,6 +15,9 @@ from core.rules.decisions import DecisionEvent, Standing, is_vouched, replay
 from core.store.tables import clips, decisions, live_mappings, mappings, runs, words
 from core.timing import now
 
+REACH = 400
+"""An actor's newest events among which an undo or a redo looks."""
+
 
 @dataclass(frozen=True, slots=True)
 class MappingRow:
@@ -62,6 +65,11 @@ def passes_rule() -> ColumnElement[bool]:
     )
 
 
+def hold_mapping(connection: Connection, mapping_id: int) -> None:
+    """Let nobody else decide on it until this unit of work ends. SQLite's units of work that write take turns anyway."""
+    connection.execute(select(mappings.c.mapping_id).where(mappings.c.mapping_id == mapping_id).with_for_update())
+
+
 def load_mapping(connection: Connection, mapping_id: int) -> MappingRow:
     """Raises: NotFound."""
     found = mapping_rows(connection, mappings.c.mapping_id == mapping_id)
@@ -76,14 +84,25 @@ def history_of(connection: Connection, mapping_id: int) -> list[DecisionEvent]:
     return [_event(row) for row in connection.execute(query)]
 
 
-def outcome_of_key(connection: Connection, idempotency_key: str) -> DecisionOutcome | None:
+@dataclass(frozen=True, slots=True)
+class KnownDecision:
+    """What an idempotency key already did."""
+
+    outcome: DecisionOutcome
+    """The mapping as it stands now."""
+    is_conflict: bool
+
+
+def decision_of_key(connection: Connection, idempotency_key: str) -> KnownDecision | None:
     """What this key already did, or None when it is new."""
     row = connection.execute(
-        select(decisions.c.event_id, decisions.c.mapping_id, mappings.c.state, mappings.c.version)
+        select(decisions.c.event_id, decisions.c.mapping_id, decisions.c.is_conflict, mappings.c.state, mappings.c.version)
         .join(mappings, mappings.c.mapping_id == decisions.c.mapping_id)
         .where(decisions.c.idempotency_key == idempotency_key)
     ).first()
-    return None if row is None else DecisionOutcome(row.mapping_id, MappingState(row.state), row.version, row.event_id)
+    if row is None:
+        return None
+    return KnownDecision(DecisionOutcome(row.mapping_id, MappingState(row.state), row.version, row.event_id), row.is_conflict)
 
 
 def append_decision(
@@ -146,28 +165,29 @@ def last_event(connection: Connection, mapping_id: int) -> Row[Any] | None:
 
 
 def last_visit(connection: Connection, actor: str, *, visit_id: str = "", is_redo: bool = False) -> list[DecisionEvent]:
-    """What one undo (or redo) of this actor takes back: the events of the last keystroke that still (or no longer) count.
+    """What one undo (or redo) of this actor takes back: the decisions of one keystroke.
 
-    Returns the decisions themselves, newest first; with `visit_id` those of that keystroke only.
+    An undo takes the newest keystroke that still counts; a redo the one that was undone last, while nothing was decided since.
+    With `visit_id` only that keystroke is meant.
+
+    Returns: the decisions themselves, newest first; empty when there is nothing to take back.
     """
-    query = select(decisions).where(decisions.c.actor == actor, ~decisions.c.is_conflict).order_by(decisions.c.event_id.desc()).limit(400)
-    rows = list(connection.execute(query))
-    standing: dict[int, DecisionKind] = {}
+    query = select(decisions).where(decisions.c.actor == actor, ~decisions.c.is_conflict).order_by(decisions.c.event_id.desc())
+    rows = list(connection.execute(query.limit(REACH)))
+    last_change: dict[int, Row[Any]] = {}
     for row in reversed(rows):
         if row.undoes_event_id is not None:
-            standing[row.undoes_event_id] = DecisionKind(row.kind)
-    wanted: list[Row[Any]] = []
-    for row in rows:
-        kind = DecisionKind(row.kind)
-        if is_redo and row.undoes_event_id is None and not wanted and standing.get(row.event_id) is not DecisionKind.UNDO:
-            break
-        is_candidate = row.undoes_event_id is None and (standing.get(row.event_id) is DecisionKind.UNDO) == is_redo
-        if kind in (DecisionKind.UNDO, DecisionKind.REDO) or not is_candidate or (visit_id and row.visit_id != visit_id):
-            continue
-        if wanted and (not wanted[0].visit_id or row.visit_id != wanted[0].visit_id):
-            break
-        wanted.append(row)
-    return [_event(row) for row in wanted]
+            last_change[row.undoes_event_id] = row
+    undone = {event_id: row.event_id for event_id, row in last_change.items() if row.kind == DecisionKind.UNDO}
+    made = [row for row in rows if row.undoes_event_id is None]
+    if is_redo:
+        newest = made[0].event_id if made else 0
+        made = sorted((row for row in made if undone.get(row.event_id, 0) > newest), key=lambda row: -undone[row.event_id])
+    else:
+        made = [row for row in made if row.event_id not in undone]
+    made = [row for row in made if not visit_id or row.visit_id == visit_id]
+    wanted = [row for row in made if row is made[0] or (row.visit_id and row.visit_id == made[0].visit_id)]
+    return [_event(row) for row in sorted(wanted, key=lambda row: -row.event_id)]
 
 
 def mapping_of_event(connection: Connection, event_id: int) -> int:

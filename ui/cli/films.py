@@ -34,13 +34,13 @@ def ingest(
             while (job := app.library.job(job_id)).status in ("queued", "running"):
                 update(job.done, job.total, job.detail)
                 time.sleep(POLL_S)
+    if job.status in ("failed", "cancelled"):
+        from core.errors import StoreError
+
+        raise StoreError(job.reason or "Taking in was cancelled.", hint="Give the same command again: it goes on where it stopped.")
     document = ingest_json(job)
     lines = [f"{file['status']}: {file['path']}{' (' + file['reason'] + ')' if file['reason'] else ''}" for file in document["files"]]
     OUT.answer(document, *lines, f"{document['ingested']} ingested, {document['known']} known, {document['failed']} failed.")
-    if job.status == "failed":
-        from core.errors import StoreError
-
-        raise StoreError(job.reason)
     if document["failed"] and not document["ingested"] and not document["known"]:
         raise typer.Exit(2)
 
