@@ -93,7 +93,7 @@ def save_bundle(
 def add_to_bundle(connection: Connection, name: str, word_ids: Iterable[int]) -> None:
     """Add words to an own bundle, after those it holds; make the bundle where it is missing."""
     held = bundle_word_ids(connection, name)
-    save_bundle(connection, name, [*held, *word_ids])
+    save_bundle(connection, name, [*held, *word_ids], is_demo=is_demo_name(name))
 
 
 def bundle_word_ids(connection: Connection, name: str) -> list[int]:

@@ -1,20 +1,145 @@
-"""Library: the user's own films."""
+"""Library: the films of the user's own folders, read in place, and taking in more."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.errors import NotFound, WordreelError
+from core.services.library import FILM_SUFFIXES, FilmCard
+from ui.cli.session import actor
+from ui.parts import page
+from ui.parts.figures import count, duration
+from ui.parts.markup import Markup, chip, div, el, icon, join, meter, show, span, state, table
+
 if TYPE_CHECKING:
+    from core.store.runs import JobRow
     from core.wiring import App
+
+EVERY_S = 1.0
+ENDED = ("succeeded", "failed", "cancelled")
+OUTCOMES = {
+    "ingested": ("check_circle", "Taken in", "ok"),
+    "known": ("check", "Known already", "dim"),
+    "failed": ("error", "Failed", "bad"),
+}
 
 
 def render(app: App) -> None:
     """Draw the page."""
-    st.title("Library")
+    page.begin("library")
     cards = app.library.films()
+    n_words = sum(card.n_words for card in cards)
+    about = f"{count(len(cards), 'film')} · {n_words:,} words heard or captioned · read in place" if cards else ""
+    with page.head("Library", about) as (_, actions), actions:
+        with st.popover("Add films", icon=":material/create_new_folder:", type="primary" if cards else "secondary"):
+            _add(app, "popover")
+    page.said()
+    job_id = st.query_params.get("job", "")
+    if job_id:
+        _follow(app, job_id)
     if not cards:
-        st.write("No film yet.")
-    for card in cards:
-        st.text(f"{card.film.title}: {card.film.state}, {card.n_words} words from {card.engine}")
+        _nothing_yet(app)
+        return
+    own = [card for card in cards if not card.film.is_demo]
+    demo = [card for card in cards if card.film.is_demo]
+    if own:
+        show(_films(own, "Own films"))
+    else:
+        page.note("No film of your own yet. Add a folder: nothing is copied, and your files are never changed.", "info")
+    if demo:
+        page.section("Demo films", "made on this machine, for demo bundles only")
+        show(_films(demo, "Demo films"))
+
+
+def _nothing_yet(app: App) -> None:
+    about = "Point at a folder. Needs no key; files stay where they are. Captions beside a film (SRT, VTT) or in it are read."
+    page.empty("video_library", "No film yet.", about)
+    with st.container(border=True, key="wr-plan", width=560):
+        _add(app, "empty")
+
+
+def _add(app: App, key: str) -> None:
+    """Paths on the server's disk; every one is checked before anything is queued."""
+    text = st.text_area(
+        "Files or folders on this machine", key=f"paths_{key}", height=92, placeholder="/films/Harbour Point (1994).mp4\n/films/series"
+    )
+    page.note(f"Folders with all that is in them: {', '.join(sorted(suffix[1:] for suffix in FILM_SUFFIXES))}.")
+    if st.button("Take them in", key=f"add_{key}", type="primary", icon=":material/add:", disabled=not text.strip()):
+        try:
+            job_id = app.library.ingest([Path(line.strip()) for line in text.splitlines() if line.strip()], actor=actor())
+        except WordreelError as error:
+            page.error_box(error)
+            return
+        st.query_params["job"] = job_id
+        st.rerun()
+
+
+def _follow(app: App, job_id: str) -> None:
+    try:
+        is_open = app.library.job(job_id).status not in ENDED
+    except NotFound as error:
+        page.error_box(error)
+        return
+    st.fragment(_draw_job, run_every=EVERY_S if is_open else None)(app, job_id, is_open)
+
+
+def _draw_job(app: App, job_id: str, was_open: bool) -> None:
+    job = app.library.job(job_id)
+    if job.status not in ENDED:
+        says = job.detail or "Waiting for a worker"
+        bar = div(
+            el("strong", f"{says}, {job.done} of {count(job.total, 'file')}"),
+            meter(job.done / job.total if job.total else 0),
+            style="flex:1",
+        )
+        show(div(icon("progress_activity"), bar, cls="wr-line", role="status"))
+    elif was_open:
+        st.rerun()
+    else:
+        _outcome(job)
+
+
+def _outcome(job: JobRow) -> None:
+    files = (job.result or {}).get("files", [])
+    if job.status == "failed":
+        show(div(icon("error"), div(el("strong", "Taking films in failed."), span(job.reason)), cls="wr-error", role="alert"))
+    if not files:
+        page.note("No film was found there.", "search_off")
+    page.section("Taken in", f"{sum(file['status'] != 'failed' for file in files)} of {count(job.total, 'file')}")
+    heads = [("File", "mono cut"), ("Outcome", "nowrap"), ("What is missing", "cut")]
+    rows = [
+        [el("span", file["path"], title=file["path"]), state(*OUTCOMES[file["status"]]), el("span", file["reason"], title=file["reason"])]
+        for file in files
+    ]
+    if rows:
+        show(table(heads, rows, label="Files of this job", widths="44% 140px auto"))
+
+
+def _films(cards: list[FilmCard], label: str) -> Markup:
+    heads = [
+        ("Film", "strong"),
+        ("Year", "num"),
+        ("Length", "num"),
+        ("Words", "num"),
+        ("Words come from", "cut"),
+        ("State", "nowrap"),
+        ("Path", "mono cut"),
+    ]
+    return table(heads, [_film(card) for card in cards], label=label, widths="20% 48px 92px 64px 22% 150px auto")
+
+
+def _film(card: FilmCard) -> list[object]:
+    film = card.film
+    title = join([icon("science", "dim", "Demo"), " ", film.title]) if film.is_demo else film.title
+    if card.is_verified_by_audio:
+        words = state("hearing", ENGINES.get(card.engine, f"Heard by {card.engine.replace('_', ' ')}"), "ok")
+    elif card.n_words:
+        words = state("closed_caption", "Captions, not verified by the sound", "warn")
+    else:
+        words = state("help", "; ".join(card.notes) or "No captions and no recogniser: no word yet", "warn")
+    standing = chip("link_off", "Missing", "warn") if film.state == "missing" else state("check", "Present", "dim")
+    path = el("span", str(film.path), title=str(film.path))
+    return [title, film.year or "", duration(film.duration_s), f"{card.n_words:,}", words, standing, path]

@@ -1,4 +1,4 @@
-"""Settings: what is in use and what is stored where."""
+"""Settings: what is in use and why, the rules, the targets, what is stored where, and the backups."""
 
 from __future__ import annotations
 
@@ -6,13 +6,31 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ui.parts import page
+from ui.parts.settings_provider import draw_keys, draw_providers, draw_targets
+from ui.parts.settings_rules import draw_rules, draw_save, draw_who
+from ui.parts.settings_storage import draw_backups, draw_demo, draw_disk
+
 if TYPE_CHECKING:
     from core.wiring import App
 
 
 def render(app: App) -> None:
     """Draw the page."""
-    st.title("Settings")
-    for provider in app.providers():
-        st.text(f"{provider.name}: {provider.uses}. {provider.why} {provider.better}")
-    st.text(f"Workspace: {app.config.home_path}")
+    page.begin("settings")
+    with page.head("Settings", "Changes count from the next run. A run that has started keeps its own.") as (_, actions), actions:
+        with st.popover("Who changed what", icon=":material/history:"):
+            draw_who(app)
+        draw_save(app)
+    page.said()
+    with page.shown_errors():
+        left, right = st.columns([0.57, 0.43], gap="large")
+        with left:
+            draw_providers(app)
+            draw_rules(app)
+            draw_keys(app)
+            draw_backups(app)
+        with right:
+            draw_targets(app)
+            draw_disk(app)
+            draw_demo(app)

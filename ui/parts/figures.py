@@ -1,0 +1,41 @@
+"""Figures as people read them: sizes, moments, durations, shares."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def size(n_bytes: int) -> str:
+    """`2.1 MB`, `104.2 MB`, `1.3 GB` (decimal, as disks are sold)."""
+    value = float(n_bytes)
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            return f"{value:,.0f} {unit}" if unit in ("bytes", "kB") else f"{value:,.1f} {unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def moment(at: datetime | None) -> str:
+    """`20 Nov 08:12`, in this machine's time."""
+    return "" if at is None else at.astimezone().strftime("%-d %b %H:%M")
+
+
+def duration(seconds: float | None) -> str:
+    """`4 s`, `7:42 min`, `1 h 42 min`."""
+    if seconds is None:
+        return "not known"
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)}:{int(seconds % 60):02d} min"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def percent(part: int, whole: int) -> str:
+    """`71 %`; of nothing it is a dash."""
+    return f"{100 * part / whole:.0f} %" if whole else "–"
+
+
+def count(n: int, noun: str, plural: str = "") -> str:
+    """`1 clip`, `1,204 clips`."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
