@@ -162,6 +162,30 @@ def test_a_held_key_counts_once(page: Page, address: str) -> None:
     assert len({event["visit_id"] for event in control(address)["events"]}) == 1
 
 
+def test_a_key_never_decides_the_clip_before_while_the_next_one_is_read(browser: Browser, address: str) -> None:
+    control(address, reset=37)
+    page = browser.new_page()
+    held: list[Any] = []
+    page.route("**/api/review/visits/clip1", lambda route: held.append(route))
+    page.goto(address)
+    page.wait_for_selector("[data-testid=desk][data-view=desk]")
+    start(page)
+    page.keyboard.press("a")
+    expect(saved(page)).to_have_text("Saved")
+    page.keyboard.press("a")
+    page.keyboard.press("s")
+    page.wait_for_timeout(200)
+    assert {event["mapping_id"] for event in control(address)["events"]} == {"clip0-immediate", "clip0-predecessors"}
+    for route in held:
+        route.continue_()
+    expect(now(page)).to_have_text("comparatively")
+    page.keyboard.press("a")
+    expect(now(page)).to_have_text("invented")
+    expect(saved(page)).to_have_text("Saved")
+    assert [event["mapping_id"] for event in control(address)["events"]][-1] == "clip1-comparatively"
+    page.close()
+
+
 def test_score_and_note_travel_with_the_decision(page: Page, address: str) -> None:
     start(page)
     page.keyboard.press("4")
@@ -205,6 +229,7 @@ def test_a_conflict_is_shown_and_overwrites_nothing(page: Page, address: str) ->
     start(page)
     control(address, faults={"conflict_on": "comparatively"})
     page.keyboard.press("ArrowRight")
+    expect(now(page)).to_have_text("comparatively")
     page.keyboard.press("x")
     page.keyboard.press("1")
     expect(saved(page)).to_contain_text("Jonas approved this 20 s ago")
@@ -325,6 +350,41 @@ def test_markup_in_a_text_is_text(browser: Browser, address: str) -> None:
     expect(page.locator("[data-testid=desk-definition]")).to_have_text(attack)
     page.wait_for_timeout(300)
     assert page.evaluate("window.caught") is None
+    page.close()
+
+
+def test_a_long_card_folds_its_chips_and_tags(browser: Browser, address: str) -> None:
+    control(address, reset=37)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+
+    def lengthen(route: Any) -> None:
+        body = route.fetch().json()
+        if body["clip_id"] != "clip0":
+            route.fulfill(json=body)
+            return
+        body["targets"][0]["bundles"] = ["one", "two", "three", "four", "five"]
+        body["targets"][0]["evidence"]["occurrences"][0].update(probability=None, timed_by="voice")
+        body["targets"][0]["proposal"]["features"] = [
+            {"name": f"f{place}", "label": f"Chip {place}", "value": 0.9, "weight": place / 100, "is_good": place != 4} for place in range(13)
+        ]
+        route.fulfill(json=body)
+
+    page.route("**/api/review/visits/*", lengthen)
+    page.goto(address)
+    page.wait_for_selector("[data-testid=desk][data-view=desk]")
+    chips = page.locator("[data-testid=desk-feature]")
+    expect(chips).to_have_count(5)
+    expect(chips.first).to_contain_text("Chip 4")
+    expect(chips.nth(1)).to_contain_text("Chip 12")
+    assert "p –" not in page.locator("[data-testid=desk-card]").inner_text()
+    switch = page.locator("[data-testid=desk-more-features]")
+    expect(switch).to_have_text("+8 more")
+    switch.click()
+    expect(chips).to_have_count(13)
+    expect(switch).to_have_text("Fewer")
+    expect(switch).to_have_attribute("aria-expanded", "true")
+    expect(page.locator(".bundle.counted")).to_have_text("+2")
+    expect(page.locator(".bundle.counted")).to_have_attribute("title", "Four, Five")
     page.close()
 
 

@@ -1,6 +1,7 @@
 // The top bar, the row of controls under the film, and the foot.
 import { pipsOf } from "./queue.js";
 import { readable } from "./rail.js";
+import { tagsOf } from "./targets.js";
 import { h, icon, keycap, button, setText, plural, seconds } from "./dom.js";
 
 export class Bar {
@@ -20,7 +21,9 @@ export class Bar {
     setText(now, target.word);
     now.classList.toggle("long", target.word.length > 18);
     setText(pos, target.pos);
-    bundles.replaceChildren(...target.bundles.map((name) => h("span", { class: "bundle", title: readable(name) }, readable(name))));
+    const { named, counted } = tagsOf(target.bundles);
+    const rest = counted.length > 0 ? [h("span", { class: "bundle counted", title: counted.map(readable).join(", ") }, `+${counted.length}`)] : [];
+    bundles.replaceChildren(...named.map((name) => h("span", { class: "bundle", title: readable(name) }, readable(name))), ...rest);
     const pips = pipsOf(target.approved, target.want).map((kind) => h("i", { class: `pip ${kind}` }));
     cover.replaceChildren(h("span", { class: "pips", "aria-hidden": "true" }, ...pips), h("span", {}, `${target.approved} of ${target.want} approved`));
   }

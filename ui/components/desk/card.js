@@ -1,5 +1,5 @@
 // The card at the right: what the machine proposes and why, what the person decides.
-import { REJECT_REASONS, approveLabel, approvedTogether, canTick, isDoubtful, isLocked, isWanted } from "./targets.js";
+import { REJECT_REASONS, approveLabel, approvedTogether, canTick, featuresOf, isDoubtful, isLocked, isWanted } from "./targets.js";
 import { readable } from "./rail.js";
 import { h, icon, keycap, button, score, seconds } from "./dom.js";
 
@@ -23,12 +23,14 @@ export class Card {
   /** @param {{root: ParentNode, act: (action: string, value?: any) => void}} parts */
   constructor({ root, act }) {
     this.act = act;
+    this.areAllFeaturesShown = false;
     this.body = root.querySelector(".card-body");
     this.actions = root.querySelector(".actions");
   }
 
   /** @param {CardState} state */
   draw(state) {
+    this.state = state;
     const top = this.body.scrollTop;
     const lower = state.isRejecting ? [this.reasons(state)] : [this.alsoTeaches(state), this.teachability(state), this.ownScore(state), this.note(state)];
     this.body.replaceChildren(...[this.meaning(state), this.proposal(state), this.evidence(state), ...lower].filter(Boolean));
@@ -77,7 +79,7 @@ export class Card {
     const doubt = target.evidence.occurrences[0]?.probability;
     const aside = target.state === "approved" ? ["check_circle", "Approved", "ok"] : target.state === "rejected" ? ["cancel", "Rejected", "bad"]
       : target.evidence.state === "captioned" ? ["closed_caption", "captioned", "warn"] : target.evidence.state === "not_heard" ? ["hearing_disabled", "not heard", "bad"]
-        : isDoubted ? ["help", doubt === null ? "unsure" : `unsure, p ${seconds(doubt)}`, "warn"] : null;
+        : isDoubted ? ["help", doubt == null ? "unsure" : `unsure, p ${seconds(doubt)}`, "warn"] : null;
     const isFull = !isWanted(target);
     const box = h("input", { type: "checkbox", class: isDoubted || isFull || !canTick(target) ? "dotted" : "", disabled: !canTick(target), "aria-label": `Approve ${target.word} together`, "data-testid": "desk-tick", data: { mapping: target.mapping_id }, on: { change: () => this.act("tick", target.mapping_id), mousedown: (event) => event.preventDefault() } });
     box.checked = ticks.has(target.mapping_id) && canTick(target);
@@ -90,10 +92,21 @@ export class Card {
   teachability({ focus }) {
     const { proposal } = focus;
     if (!proposal || proposal.features.length === 0) return null;
-    const chips = proposal.features.map((feature) => h("span", { class: `feature ${feature.is_good ? "" : "poor"}`, title: feature.value === null ? feature.name : `${feature.name}: ${feature.value}` },
+    const { shown, nMore } = featuresOf(proposal.features, this.areAllFeaturesShown);
+    const chips = shown.map((feature) => h("span", { class: `feature ${feature.is_good ? "" : "poor"}`, title: feature.value === null ? feature.name : `${feature.name}: ${feature.value}`, "data-testid": "desk-feature" },
       icon(feature.is_good ? "check" : "warning", 14, feature.is_good ? "ok" : "warn"), feature.label));
+    if (nMore > 0 || this.areAllFeaturesShown) chips.push(this.featureSwitch(nMore));
     const difficulty = proposal.difficulty === null || proposal.difficulty === "" ? "" : typeof proposal.difficulty === "number" ? `difficulty ${score(proposal.difficulty)}` : `difficulty ${proposal.difficulty}`;
     return section("Teachability", difficulty, h("div", { class: "features" }, ...chips));
+  }
+
+  featureSwitch(nMore) {
+    const turn = () => {
+      this.areAllFeaturesShown = !this.areAllFeaturesShown;
+      this.draw(this.state);
+      this.body.querySelector(".more-features")?.focus({ preventScroll: true });
+    };
+    return button({ class: "more-features", "aria-expanded": String(this.areAllFeaturesShown), "data-testid": "desk-more-features", on: { click: turn } }, this.areAllFeaturesShown ? "Fewer" : `+${nMore} more`);
   }
 
   ownScore({ focus, draft }) {
@@ -155,7 +168,7 @@ function fact(symbol, tone, text, aside, testId = null) {
 }
 
 function evidenceLine(found, focus, state) {
-  const p = found.probability === null ? (found.timed_by === "caption" ? "caption’s time" : "p –") : `p ${seconds(found.probability)}`;
+  const p = found.probability === null ? (found.timed_by === "caption" ? "caption’s time" : "") : `p ${seconds(found.probability)}`;
   if (state === "captioned") return fact("closed_caption", "warn", `Only the caption says it, at ${found.start_s.toFixed(1)} s`, p);
   const form = found.form.toLowerCase() === focus.word.toLowerCase() ? "" : ` as “${found.form}”`;
   return fact("check", "ok", `Heard at ${seconds(found.start_s)} s${form}`, p);

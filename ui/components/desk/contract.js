@@ -72,7 +72,7 @@
  * @property {number} relevance
  * @property {string} reason
  * @property {string|number|null} difficulty
- * @property {{name: string, label: string, value: string|number|null, is_good: boolean}[]} features
+ * @property {{name: string, label: string, value: string|number|null, is_good: boolean, weight?: number}[]} features
  *
  * @typedef {Object} Target
  * @property {string} mapping_id

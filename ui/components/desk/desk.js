@@ -35,9 +35,9 @@ export class Desk extends Showing {
     else if (onVisit[action] && this.visit) onVisit[action]();
   }
 
-  /** Decisions wait for Start: before it nobody has heard anything. */
+  /** Decisions wait for Start (before it nobody has heard anything) and for the clip itself: while it is being read, the one before still stands there. */
   get canDecide() {
-    return this.visit !== null && this.isStarted && !this.text.isEditing;
+    return this.visit !== null && this.isStarted && !this.text.isEditing && this.queue.current?.head.clip_id === this.visit.clip_id;
   }
 
   approve(targets) {

@@ -78,3 +78,18 @@ export function withState(target, state) {
   const step = Number(state === "approved") - Number(target.state === "approved");
   return { ...target, state, approved: Math.max(0, target.approved + step) };
 }
+
+const SHOWN_FEATURES = 5;
+
+/** The chips that stand on the card: what speaks against the clip first, then what weighs most; five, or all of them when asked. */
+export function featuresOf(features, areAllShown) {
+  const weighed = [...features].sort((left, right) => Number(left.is_good) - Number(right.is_good) || (right.weight ?? 0) - (left.weight ?? 0));
+  return areAllShown || weighed.length <= SHOWN_FEATURES ? { shown: weighed, nMore: 0 } : { shown: weighed.slice(0, SHOWN_FEATURES), nMore: weighed.length - SHOWN_FEATURES };
+}
+
+const SHOWN_TAGS = 3;
+
+/** The bundles that are named in the top bar, and those that are only counted there. */
+export function tagsOf(bundles) {
+  return bundles.length <= SHOWN_TAGS ? { named: bundles, counted: [] } : { named: bundles.slice(0, SHOWN_TAGS), counted: bundles.slice(SHOWN_TAGS) };
+}
