@@ -40,7 +40,7 @@ class Server:
         self._faults: dict[str, str] = {}
         self._closing = threading.Event()
         self._is_starting = with_demo
-        self.asgi = Guard(_Front(build_api(app, extra=self._extra), self._streamlit()), own_hosts(app.config.host, app.config.port))
+        self.asgi = Guard(Front(build_api(app, extra=self._extra), self._streamlit()), own_hosts(app.config.host, app.config.port))
 
     def _extra(self) -> dict[str, Any]:
         return {"is_starting": self._is_starting, "worker_process": self.keeper.state() if self.keeper else None, "faults": dict(self._faults)}
@@ -103,7 +103,7 @@ class Server:
         self.app.close()
 
 
-class _Front:
+class Front:
     """The API's requests to the API, everything else to Streamlit."""
 
     def __init__(self, api: ASGIApp, pages: ASGIApp) -> None:

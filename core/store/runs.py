@@ -186,11 +186,8 @@ def keep_search(
 
 def summarize(connection: Connection, run: RunRow) -> RunSummary:
     """What `discover` and `runs show` answer, counted from the rows."""
-    states: dict[str, int] = dict(
-        connection.execute(select(run_words.c.state, func.count()).where(run_words.c.run_id == run.run_id).group_by(run_words.c.state))
-        .tuples()
-        .all()
-    )
+    counted = select(run_words.c.state, func.count()).where(run_words.c.run_id == run.run_id).group_by(run_words.c.state)
+    states: dict[str, int] = {row[0]: row[1] for row in connection.execute(counted)}
     outcomes = list(connection.execute(select(run_clips).where(run_clips.c.run_id == run.run_id)))
     broken = {row.word_id: row.stage for row in outcomes if row.outcome == "failed"}
     failed = [

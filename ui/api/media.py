@@ -19,7 +19,8 @@ def media_router(app: App) -> APIRouter:
     """`GET` and `HEAD` of `/media/{media_id}`."""
     router = APIRouter(tags=["media"])
 
-    @router.api_route("/media/{media_id}", methods=["GET", "HEAD"])
+    @router.get("/media/{media_id}")
+    @router.head("/media/{media_id}", include_in_schema=False)
     def media(request: Request, media_id: str) -> Response:
         """The bytes of a clip or a still; 200, 206, 304 or 416."""
         try:

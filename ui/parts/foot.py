@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from core.wiring import App
 
 EVERY_S = 2.0
+ICONS = {"judge": "psychology", "transcriber": "hearing", "source": "movie", "target": "cloud_upload"}
 
 
 @st.fragment(run_every=EVERY_S)
@@ -30,19 +31,24 @@ def draw_sidebar_foot(app: App) -> None:
         lines.append(f'<div class="row"><span>Run {run.number}</span><span>{n_ended} of {len(words)}</span></div>')
         lines.append(f'<div class="track"><i style="width:{share:.1f}%"></i></div>')
     n_workers = len(live_workers(app.database))
-    lines.append(f"<p>{n_workers} worker{'' if n_workers == 1 else 's'} alive</p>")
-    lines.append(f"<p>{escape(actor())}, curator</p>")
+    lines.append(_line("memory", f"{n_workers or 'No'} worker{'' if n_workers == 1 else 's'} alive", is_bad=n_workers == 0))
+    lines.append(_line("person", f"{actor()}, curator"))
     demo = app.demo.state()
     if demo.state == "making":
-        lines.append(f"<p>{escape(demo.detail or 'Making demo clips')}</p>")
+        lines.append(_line("progress_activity", demo.detail or "Making demo clips"))
     elif demo.state == "ready":
-        lines.append(f"<p>Demo: {demo.n_clips} clips</p>")
+        lines.append(_line("experiment", f"{demo.n_clips} demo clips"))
     elif demo.state == "failed":
-        lines.append(f"<p>Demo failed: {escape(demo.detail)}</p>")
+        lines.append(_line("error", f"The demo failed: {demo.detail}", is_bad=True))
     st.html(f'<div class="wordreel-side">{"".join(lines)}</div>')
+
+
+def _line(icon: str, text: str, *, is_bad: bool = False) -> str:
+    kind = "line bad" if is_bad else "line"
+    return f'<div class="{kind}"><span class="wordreel-icon" aria-hidden="true">{icon}</span><span>{escape(text)}</span></div>'
 
 
 def draw_page_foot(app: App) -> None:
     """The last line: judge, recogniser, source, target."""
-    parts = "".join(f"<span>{escape(provider.name.capitalize())}: {escape(provider.uses)}</span>" for provider in app.providers())
+    parts = "".join(_line(ICONS.get(provider.name, "info"), provider.uses, is_bad=not provider.is_ok) for provider in app.providers())
     st.html(f'<div class="wordreel-foot">{parts}</div>')
