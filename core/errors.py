@@ -15,6 +15,7 @@
     │   ├── ProviderUnavailable
     │   ├── RateLimited                 carries `retry_after_s`
     │   ├── KeyRefused
+    │   ├── QuotaUsedUp                 the plan, the month or the credit is spent; waiting a minute does not help
     │   ├── BadAnswer                   paid, kept, and not usable
     │   └── ModelMissing
     ├── ExportError            exit 3   carries what already arrived
@@ -160,6 +161,12 @@ class KeyRefused(ProviderError):
     """The key is missing, wrong or revoked."""
 
     code = "key_refused"
+
+
+class QuotaUsedUp(ProviderError):
+    """The plan, the month or the credit is used up: nothing more is answered until it is filled again."""
+
+    code = "quota_used_up"
 
 
 class BadAnswer(ProviderError):

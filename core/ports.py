@@ -5,11 +5,12 @@ A port's docstring is its contract; `tests/contract` runs it over every adapter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from core.model.calls import Answer, PaidCall
 from core.model.clips import Clip, Hit, Verdict
 from core.model.exports import ItemResult, VideoItem
 from core.model.media import MediaFacts
@@ -39,6 +40,19 @@ class CallCost:
     tokens_out: int = 0
     cost_usd: float = 0.0
     request_id: str = ""
+
+
+class CallLedger(Protocol):
+    """Makes paid calls for whoever works on a run, each at most once; it decides what is repeated."""
+
+    def call(self, call: PaidCall, perform: Callable[[], Answer]) -> Answer:
+        """The answer to `call`: a kept one, or that of `perform`, which is called at most once, in this thread.
+
+        `perform` says by its error what happened: ProviderUnavailable means that it may have been paid, every other
+        ProviderError that it was not.
+        Raises: what `perform` raises; ProviderUnavailable for a doubt that is not to be paid again.
+        """
+        ...
 
 
 class ClipSource(Protocol):
