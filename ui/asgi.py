@@ -43,7 +43,8 @@ class Server:
         self.asgi = Guard(Front(build_api(app, extra=self._extra), self._streamlit()), own_hosts(app.config.host, app.config.port))
 
     def _extra(self) -> dict[str, Any]:
-        return {"is_starting": self._is_starting, "worker_process": self.keeper.state() if self.keeper else None, "faults": dict(self._faults)}
+        worker = self.keeper.state() if self.keeper else None
+        return {"is_starting": self._is_starting, "worker_process": worker, "faults": dict(self._faults)}
 
     def _streamlit(self) -> ASGIApp:
         import streamlit
@@ -67,7 +68,7 @@ class Server:
         steps: list[tuple[str, Callable[[], object]]] = [("connecting to the engine", self.app.engine.executing)]
         if self._with_demo:
             steps.append(("making the demo", self._start_demo))
-        steps.append(("sweeping the workspace", lambda: self.app.storage.sweep()))
+        steps.append(("sweeping the workspace", lambda: self.app.storage.sweep()))  # noqa: PLW0108 - it is made there
         steps.append(("backing up", self._back_up))
         for name, step in steps:
             self._try(name, step)

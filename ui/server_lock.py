@@ -22,14 +22,16 @@ class ServerLock:
             self._file = self._path.open("a+", encoding="utf-8")
         except OSError as error:
             raise DatabaseUnavailable(
-                f"The workspace {home_path} cannot be written: {error.strerror}.", hint="Give this user the right to write it, or set WORDREEL_HOME."
+                f"The workspace {home_path} cannot be written: {error.strerror}.",
+                hint="Give this user the right to write it, or set WORDREEL_HOME.",
             ) from error
         try:
             _take(self._file.fileno())
         except OSError as error:
             where = self._running()
             self._file.close()
-            raise Refused(f"Wordreel already serves this workspace at {where}.", hint="Open that address, or stop that one first.") from error
+            message = f"Wordreel already serves this workspace at {where}."
+            raise Refused(message, hint="Open that address, or stop that one first.") from error
         self._file.seek(0)
         self._file.truncate()
         json.dump({"pid": os.getpid(), "url": url}, self._file)

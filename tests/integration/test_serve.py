@@ -29,7 +29,8 @@ def serving(home: Path, port: int, *more: str) -> Iterator[subprocess.Popen[str]
     """A server on the workspace; killed at the end if the test has not ended it."""
     environ = {**os.environ, "WORDREEL_HOME": str(home), "PYTHONPATH": str(ROOT), "PORT": str(port)}
     command = [sys.executable, "-P", "-m", "ui.cli", "serve", "--no-browser", "--no-demo", *more]
-    process = subprocess.Popen(command, env=environ, cwd=home.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, env=environ, cwd=home.parent, text=True, start_new_session=True, **pipes)
     try:
         yield process
     finally:

@@ -68,7 +68,7 @@ def _safely(look: Callable[[Config], Iterator[Check]], config: Config) -> list[C
         found.extend(look(config))
     except WordreelError as error:
         found.append(Check(look.__name__.strip("_"), ok=False, detail=error.message, fix=error.hint))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a broken library raises is the finding
         found.append(Check(look.__name__.strip("_"), ok=False, detail=f"{type(error).__name__}: {error}", fix="Run `python run.py setup`."))
     return found
 
@@ -92,10 +92,12 @@ def _libraries(_: Config) -> Iterator[Check]:
     has_h264 = "libx264" in av.codecs_available or "h264" in av.codecs_available
     versions = ", ".join(f"{name} {'.'.join(map(str, number))}" for name, number in sorted(av.library_versions.items()))
     yield Check("ffmpeg", ok=True, detail=f"PyAV {av.__version__}: {versions}")
-    yield Check("h264", has_h264, "libx264 can encode" if has_h264 else "no H.264 encoder", "" if has_h264 else "Reinstall PyAV: `python run.py setup`.")
+    detail, fix = ("libx264 can encode", "") if has_h264 else ("no H.264 encoder", "Reinstall PyAV: `python run.py setup`.")
+    yield Check("h264", has_h264, detail, fix)
     model = Path(pocketsphinx.get_model_path()) / "en-us"
     is_there = model.exists()
-    yield Check("pocketsphinx", is_there, str(model) if is_there else "its acoustic model is missing", "" if is_there else "Run `python run.py setup`.")
+    detail, fix = (str(model), "") if is_there else ("its acoustic model is missing", "Run `python run.py setup`.")
+    yield Check("pocketsphinx", is_there, detail, fix)
     library = Path(espeakng_loader.get_library_path())
     yield Check("espeak-ng", library.exists(), str(library), "" if library.exists() else "Run `python run.py setup`.")
 
@@ -169,7 +171,8 @@ def _workers(app: App) -> Iterator[Check]:
     from core.pipeline.janitor import live_workers
 
     n_live = len(live_workers(app.database))
-    yield Check("workers", ok=True, detail=f"{n_live} alive", fix="" if n_live else "`python run.py` starts one; commands that wait start their own.")
+    fix = "" if n_live else "`python run.py` starts one; commands that wait start their own."
+    yield Check("workers", ok=True, detail=f"{n_live} alive", fix=fix)
 
 
 def _backend(app: App) -> Iterator[Check]:
@@ -181,7 +184,8 @@ def _backend(app: App) -> Iterator[Check]:
     try:
         status = httpx.get(target.url, timeout=5, follow_redirects=False).status_code
     except httpx.HTTPError as error:
-        yield Check("backend", ok=False, detail=f"{target.name} does not answer ({type(error).__name__})", fix="Check BACKEND_URL and the network.")
+        detail = f"{target.name} does not answer ({type(error).__name__})"
+        yield Check("backend", ok=False, detail=detail, fix="Check BACKEND_URL and the network.")
         return
     yield Check("backend", ok=True, detail=f"{target.name} answers ({status})")
 

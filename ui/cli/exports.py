@@ -118,5 +118,6 @@ def _answer(batch: ExportBatch) -> None:
 def _show_preview(app: App, address: str, bundle: str, allow_strong_language: bool) -> None:
     found = app.exports.preview(address, bundle or None, allow_strong_language)
     lines = [f"{clip.change}: {clip.slug} ({', '.join(clip.words)}). {clip.will}" for clip in found.clips if clip.change != "unchanged"]
-    lines.append(f"{found.n_clips} clips with {found.n_words} words, {found.n_bytes:,} bytes, would go to {found.target}. Nothing was sent.")
+    lines.append(f"{found.n_clips} clips with {found.n_words} words, {found.n_bytes:,} bytes, would go to {found.target}.")
+    lines.append("Nothing was sent.")
     OUT.answer(found.as_json(), *lines)

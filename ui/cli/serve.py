@@ -147,7 +147,7 @@ class _Stop:
             self._end_in_time(server)
             handle(number, frame)
 
-        listener.handle_exit = handle_both  # type: ignore[method-assign]
+        listener.handle_exit = handle_both  # type: ignore[method-assign, assignment]
 
     def _end_in_time(self, server: Server) -> None:
         if server.keeper is not None:
