@@ -19,3 +19,9 @@ def known_bundles(app: App) -> dict[str, Bundle]:
 def label_of(bundle: Bundle) -> str:
     """`TOEFL beginner`, `Demo IELTS advanced`, `Unit 12 words`."""
     return bundle_label(bundle.name, bundle.exam, bundle.level)
+
+
+def with_labels(text: str, bundles: dict[str, Bundle]) -> str:
+    """A run's name with its bundle as people read it: `gaps of TOEFL beginner`."""
+    before, blank, name = text.rpartition(" ")
+    return f"{before}{blank}{label_of(bundles[name])}" if name in bundles else text

@@ -21,8 +21,8 @@ def draw_bundles(covered: Sequence[BundleCoverage], labels: Mapping[str, str], c
         return el("span", el("b", cls=f"k{k}"), f"{k}", cls="wr-key")
 
     heads = [
-        ("Bundle", "strong"), ("Words", "num"), ("Share with at least 1, 2, 3 approved clips", "wide"), (key(1), "num"), (key(2), "num"), (key(3), "num"),
-        ("Live", "num"), ("Without", "num"),
+        ("Bundle", "strong"), ("Words", "num"), ("Share with at least 1, 2, 3 approved clips", "wide"),
+        (key(1), "num"), (key(2), "num"), (key(3), "num"), ("Live", "num"), ("Without", "num"),
     ]  # fmt: skip
     rows = [_row(row, labels.get(row.bundle, row.bundle)) for row in covered]
     marked = next((place for place, row in enumerate(covered) if row.bundle == chosen), None)
@@ -66,8 +66,8 @@ def draw_way(row: BundleCoverage, report: BundleReport, label: str) -> None:
 def _rest(row: BundleCoverage) -> str:
     """Why words have no approved clip, largest reason first, in one line."""
     words = {
-        "in_review": "in review", "not_searched": "never searched", "none_found": "none found", "exhausted": "all rejected", "failed": "failed",
-        "waiting_for_quota": "waiting for a quota",
+        "in_review": "in review", "not_searched": "never searched", "none_found": "none found",
+        "exhausted": "all rejected", "failed": "failed", "waiting_for_quota": "waiting for a quota",
     }  # fmt: skip
     parts = [f"{n:,} {words[name]}" for name, n in sorted(row.reasons.items(), key=lambda item: -item[1]) if n]
     return f"Without an approved clip: {', '.join(parts)}." if parts else "Every word has an approved clip."

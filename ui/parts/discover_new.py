@@ -65,11 +65,11 @@ def draw_new_run(app: App, runs: Sequence[RunRow]) -> None:
 def _words_of(app: App) -> tuple[WordChoice | None, str]:
     """The choice of words, None while nothing is given; and what to show of it in a command."""
     bundles = known_bundles(app)
-    asked = "gaps" if "gaps" in st.query_params else "bundle"
+    asked = next((kind for kind in ("gaps", "typed") if kind in st.query_params), "bundle" if bundles else "file")
     with st.container(horizontal=True, vertical_alignment="center"):
         page.section("Words")
         kind = st.segmented_control(
-            "Words from", list(KINDS), default=asked if bundles else "file", required=True, key="words_from", width="content",
+            "Words from", list(KINDS), default=asked, required=True, key=f"words_from_{asked}", width="content",
             format_func=lambda name: f"{ICONS[name]} {KINDS[name]}", label_visibility="collapsed",
         )  # fmt: skip
     if kind == "file":
@@ -79,7 +79,12 @@ def _words_of(app: App) -> tuple[WordChoice | None, str]:
         return (WordChoice(file=(given.name, given.getvalue())), given.name) if given else (None, "words.csv")
     if kind == "typed":
         text = st.text_area(
-            "Words", key="typed_words", height=96, placeholder="One word a line, or separated by commas", label_visibility="collapsed"
+            "Words",
+            st.query_params.get("typed", ""),
+            key="typed_words",
+            height=96,
+            placeholder="One word a line, or separated by commas",
+            label_visibility="collapsed",
         )
         words = tuple(word.strip() for word in text.replace("\n", ",").split(",") if word.strip())
         return (WordChoice(words=words) if words else None), ",".join(words)
@@ -202,7 +207,7 @@ def _limits(app: App) -> RunSettings:
             "Clips wanted a word", 1, 20, int(app.settings.get("want")), key="want", help="Approved ones and those in review count."
         )
         hits = st.number_input("Hits considered a word, at most", 1, 1000, 100, step=10, key="max_videos", help="In the source's order.")
-    return RunSettings(want=int(want), max_videos=int(hits), min_score=float(app.settings.get("min_score")))
+    return RunSettings(want=int(want), max_videos=int(hits))
 
 
 def _plan(app: App, choice: WordChoice | None, found: Sorted | None, settings: RunSettings) -> None:
@@ -228,7 +233,8 @@ def _plan(app: App, choice: WordChoice | None, found: Sorted | None, settings: R
             st.query_params["run"] = run_id
             st.rerun()
     page.note(
-        f"Stops at {count(settings.want, 'clip')} a word. Settings are frozen at the start: score ≥ {settings.min_score:.2f}, judge and recogniser as in use now."
+        f"Stops at {count(settings.want, 'clip')} a word. Settings are frozen at the start: "
+        "judge and recogniser as in use now. Its clips reach the desk by the rules in Settings."
     )
     last = next(iter(app.discovery.runs(limit=1)), None)
     if last is not None and last.ended_at is not None:
@@ -247,5 +253,5 @@ def _command(choice: WordChoice | None, asked: str, settings: RunSettings) -> st
     elif choice.bundle:
         option = "--bundle"
     parts = ["python", "run.py", "discover", option, asked or "FILE", "--source", "library", "--want", str(settings.want)]
-    parts += ["--max-videos", str(settings.max_videos), "--min-score", f"{settings.min_score:g}"]
+    parts += ["--max-videos", str(settings.max_videos)]
     return shlex.join(parts)

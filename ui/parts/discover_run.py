@@ -9,8 +9,8 @@ import streamlit as st
 
 from core.model.runs import ENDED_RUN, RunStatus, WordState
 from core.services.run_progress import RunProgress, StageCount, n_stages_done, read_progress
-from ui.cli.session import actor
 from ui.parts import page
+from ui.parts.bundles import known_bundles, with_labels
 from ui.parts.figures import count, duration, moment
 from ui.parts.markup import Markup, chip, div, el, facts, icon, join, meter, show, span, state, table
 from ui.parts.ways import go, word_link
@@ -63,8 +63,8 @@ def _draw(app: App, run_id: str, runs: Sequence[RunRow], was_moving: bool) -> No
 
 def _head(app: App, progress: RunProgress, runs: Sequence[RunRow]) -> None:
     run = progress.run
-    names = {row.run_id: f"Run {row.number}, {row.name}" for row in runs}
-    names.setdefault(run.run_id, f"Run {run.number}, {run.name}")
+    bundles = known_bundles(app)
+    names = {row.run_id: f"Run {row.number}, {with_labels(row.name, bundles)}" for row in [*runs, run]}
     with page.head("Discover") as (beside, actions):
         with beside:
             key = f"run_{run.run_id}"
@@ -75,7 +75,7 @@ def _head(app: App, progress: RunProgress, runs: Sequence[RunRow]) -> None:
                 format_func=names.__getitem__,
                 key=key,
                 label_visibility="collapsed",
-                width=250,
+                width=290,
             )
             name, word, colour = STATUS[run.status]
             ended = f", {progress.n_ended} of {len(progress.words)} words ended" if run.status is RunStatus.RUNNING else ""
@@ -208,7 +208,8 @@ def _row(progress: RunProgress, word: RunWordRow, *, is_next: bool) -> list[obje
     heard = span("0", "bad") if word.n_heard == 0 and word.n_fetched else known(word.n_heard)
     best = "" if word.best is None else f"{word.best:.2f}"
     return [
-        word_link(word.word, is_demo=progress.run.is_demo), progress.levels.get(word.word_id, ""), _track(word), known(word.n_hits), known(word.n_kept),
+        word_link(word.word, is_demo=progress.run.is_demo), progress.levels.get(word.word_id, ""), _track(word),
+        known(word.n_hits), known(word.n_kept),
         known(word.n_fetched), heard, best, _state(progress.run.status, word, is_next=is_next),
     ]  # fmt: skip
 
@@ -261,15 +262,17 @@ def _spent(app: App, progress: RunProgress) -> None:
         div(
             div(span("Words that gain a clip"), span(f"{gained}"), cls="row"),
             meter(gained / n_words),
-            page_note(f"{count(progress.n_review_clips, 'clip')} for {count(progress.n_review_words, 'word')} wait for a person."),
+            page_note(f"Waiting for a person: {count(progress.n_review_clips, 'clip')} for {count(progress.n_review_words, 'word')}."),
             cls="wr-box",
         )
     )
     settings = run.settings
+    rule = "" if settings.min_score is None else f"score ≥ {settings.min_score:.2f}, "
     recogniser = " ".join(filter(None, [settings.transcriber, settings.transcriber_model]))
     page.note(
-        f"Settings are frozen for this run: score ≥ {settings.min_score:.2f}, {settings.want} clips a word, at most {settings.max_videos} hits, "
-        f"1–15 s, judge {settings.judge} {settings.judge_model}, words by {recogniser}. Started by {run.created_by or actor()}.",
+        f"Settings are frozen for this run: {rule}{settings.want} clips a word, "
+        f"at most {settings.max_videos} hits, 1–15 s, judge {settings.judge} {settings.judge_model}, "
+        f"words by {recogniser}. Started by {run.created_by}.",
         "lock",
     )
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 EVERY_S = 1.0
 MAX_ROWS = 200
 OUTCOMES = {
-    ItemStatus.QUEUED: ("In line", "dim"), ItemStatus.SENDING: ("Sending", "accent"), ItemStatus.CREATED: ("Created", ""), ItemStatus.UPDATED: ("Updated", ""),
+    ItemStatus.QUEUED: ("In line", "dim"), ItemStatus.SENDING: ("Sending", "accent"), ItemStatus.CREATED: ("Created", ""),
+    ItemStatus.UPDATED: ("Updated", ""),
     ItemStatus.EXISTED: ("Was there", ""), ItemStatus.SKIPPED: ("Skipped", "warn"), ItemStatus.FAILED: ("Failed", "bad"),
 }  # fmt: skip
 READ_BACK = {
@@ -51,12 +52,12 @@ def _draw(app: App, batch_id: str, was_open: bool, is_production: bool) -> None:
         show(div(icon("cloud_upload"), line, cls="wr-line", role="status"))
     elif was_open:
         st.rerun()
+    _played(batch)
     heads = [("Clip", "mono cut0"), ("Teaches", "cut"), ("Outcome", "nowrap"), ("Video id", "num"), ("Words", "num"), ("Read back", "cut")]
     rows = [_row(item, is_production=is_production) for item in _worst_first(batch)[:MAX_ROWS]]
     show(table(heads, rows, label=f"Clips of batch {found.number}", widths="26% 20% 90px 100px 64px auto"))
     if len(batch.items) > MAX_ROWS:
         page.note(f"{MAX_ROWS} of {len(batch.items):,} shown.")
-    _played(batch)
 
 
 def _worst_first(batch: ExportBatch) -> list[BatchItem]:
@@ -169,7 +170,8 @@ def draw_retractions(app: App, address: str) -> None:
     show(table(heads, rows, label="Pending retractions", widths="18% 42% 90px auto"))
     with st.expander("What the operator runs at the backend"):
         st.code("\n".join(item.sql for item in pending), language="sql", wrap_lines=True)
-        done = st.multiselect("Done at the backend", [item.mapping_id for item in pending], format_func={item.mapping_id: f"{item.word}, {item.slug}" for item in pending}.__getitem__, key="retracted")  # fmt: skip
+        names = {item.mapping_id: f"{item.word}, {item.slug}" for item in pending}
+        done = st.multiselect("Done at the backend", list(names), format_func=names.__getitem__, key="retracted")
         if st.button("Mark as done", disabled=not done, key="mark_retracted"):
             with page.shown_errors():
                 for mapping_id in done:

@@ -59,11 +59,11 @@ def chosen_clips(app: App, preview: ExportPreview) -> set[int]:
     elif not listed and shown:
         page.note("No clip here.")
     elif not sendable and not shown:
-        page.empty("cloud_done", "Everything approved is at the backend.")
+        page.empty("cloud_done", "Everything approved is at the backend.", "A clip that is approved, corrected or taken back shows here.")
     if others:
         show(_others(others[:MAX_ROWS], stills))
-    n_listed = len(listed)
-    page.note(f"{count(n_listed, 'clip')}. New and changed clips are ticked; nothing leaves before you send.")
+    if sendable:
+        page.note(f"{count(len(listed), 'clip')}. New and changed clips are ticked; nothing leaves before you send.")
     return ticked
 
 

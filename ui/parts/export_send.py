@@ -23,6 +23,16 @@ ICONS = {Rule.HEARD: "hearing_disabled", Rule.STRONG_LANGUAGE: "shield", Rule.SI
 
 def draw_send(app: App, preview: ExportPreview, address: str, ticked: Collection[int]) -> None:
     """What one click sends. A new host is confirmed first; strong language needs its tick."""
+    _strong_language(preview)
+    if not preview.n_clips and not preview.unfinished_batch_id:
+        show(
+            div(
+                div(span("Nothing to send"), cls="row"),
+                div("Clips that are approved or changed on Review show here.", cls="wr-note"),
+                cls="wr-box",
+            )
+        )
+        return
     chosen = [clip for clip in preview.clips if clip.clip_id in ticked]
     is_all = len(chosen) == preview.n_clips
     n_words = preview.n_words if is_all else sum(len(clip.words) for clip in chosen)
@@ -39,9 +49,6 @@ def draw_send(app: App, preview: ExportPreview, address: str, ticked: Collection
                 "plain",
             )
         )
-        n_strong = next((rule.count for rule in preview.held if rule.rule is Rule.STRONG_LANGUAGE), 0)
-        if n_strong or st.session_state.get("allow_strong_language"):
-            st.checkbox("Send clips with strong language too", key="allow_strong_language")
         is_confirmed = True
         if preview.needs_confirmation and chosen:
             show(
@@ -60,6 +67,13 @@ def draw_send(app: App, preview: ExportPreview, address: str, ticked: Collection
         if st.button(label, type="primary", icon=":material/cloud_upload:", width="stretch", disabled=is_off, key="send"):
             _send(app, preview, address, None if is_all else set(ticked), is_confirmed=is_confirmed)
         page.note("Safe to repeat: a clip that has arrived is never sent twice.")
+
+
+def _strong_language(preview: ExportPreview) -> None:
+    """The tick without which clips with strong language stay here; shown where there are such clips."""
+    n_strong = next((held.count for held in preview.held if held.rule is Rule.STRONG_LANGUAGE), 0)
+    if n_strong or st.session_state.get("allow_strong_language"):
+        st.checkbox("Send clips with strong language too", key="allow_strong_language", help=f"{n_strong:,} held back now")
 
 
 def _send(app: App, preview: ExportPreview, address: str, only: set[int] | None, *, is_confirmed: bool) -> None:

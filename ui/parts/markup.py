@@ -120,7 +120,14 @@ def table(
         for place, row in enumerate(rows)
     ]
     group = Markup("".join(columns).replace("</col>", ""))
-    return el("table", el("colgroup", group) if columns else None, el("thead", head), el("tbody", *body), cls="wr-table" if marked is None else "wr-table marked", aria_label=label)
+    return el(
+        "table",
+        el("colgroup", group) if columns else None,
+        el("thead", head),
+        el("tbody", *body),
+        cls="wr-table" if marked is None else "wr-table marked",
+        aria_label=label,
+    )
 
 
 def facts(pairs: Mapping[str, object], cls: str = "") -> Markup:

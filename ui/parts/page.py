@@ -57,7 +57,7 @@ def begin(here: str) -> None:
 @contextmanager
 def head(title: str, about: Markup | str = "") -> Iterator[tuple[DeltaGenerator, DeltaGenerator]]:
     """The title row. Yields (beside the title, actions at the right)."""
-    with st.container(horizontal=True, vertical_alignment="center", key="wr-head", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", key="wr-head", gap="small", wrap=True):
         show(el("h1", title, cls="wr-title"), width="content")
         beside = st.container(horizontal=True, vertical_alignment="center", gap="small", width="content", key="wr-beside")
         if about:

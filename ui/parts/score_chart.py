@@ -13,7 +13,7 @@ BIN = 0.05
 
 def draw_scores(scores: Sequence[float], rule: float) -> None:
     """Proposals by relevance; those under the rule are paler, and the rule is a dashed line with its name."""
-    page.section("Relevance scores", f"n = {len(scores):,} proposals with the word spoken")
+    page.section("Relevance scores", f"n = {len(scores):,} proposals")
     if not scores:
         page.note("No proposal yet.")
         return
@@ -32,10 +32,18 @@ def draw_scores(scores: Sequence[float], rule: float) -> None:
     figure.add_vline(x=rule, line_dash="dash", line_width=1.5, line_color=page.token("ink"))
     ink, line = page.token("ink-3"), page.token("line")
     figure.add_annotation(
-        x=rule, y=1.06, yref="paper", text=f"rule {rule:.2f}", showarrow=False, font={"size": 12, "color": page.token("ink")}
+        x=rule,
+        y=1.08,
+        yref="paper",
+        xanchor="right",
+        xshift=-4,
+        text=f"rule {rule:.2f}",
+        showarrow=False,
+        font={"size": 12, "color": page.token("ink")},
     )
     figure.update_layout(
-        height=230, margin={"l": 28, "r": 4, "t": 22, "b": 22}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", showlegend=False,
+        height=230, margin={"l": 28, "r": 4, "t": 22, "b": 22}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        showlegend=False,
         font={"family": "Inter, sans-serif", "size": 11, "color": ink}, bargap=0,
         xaxis={"range": [0, 1], "tickvals": [0, 0.25, 0.5, 0.75, 1], "showgrid": False, "zeroline": False, "fixedrange": True},
         yaxis={"rangemode": "tozero", "gridcolor": line, "zeroline": False, "fixedrange": True, "nticks": 4, "tickformat": ",d"},

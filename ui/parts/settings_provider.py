@@ -64,7 +64,7 @@ def draw_targets(app: App) -> None:
     for place, target in enumerate(app.targets()):
         mark = icon("radio_button_checked", "accent", "offered first") if place == 0 else icon("radio_button_unchecked", "dim")
         name = "Production" if target.is_production else "Practice backend"
-        where = target.name if target.is_production else "on this machine, /backend"
+        where = target.name if target.is_production else "on this machine"
         rows.append(
             [
                 mark,

@@ -47,9 +47,7 @@ def draw_disk(app: App) -> None:
     ]
     heads = [("What", "ink nowrap"), ("Size", "num"), ("Files", "num"), ("Where", "mono cut")]
     show(table(heads, rows, label="What is stored where", widths="36% 76px 56px auto"))
-    page.note(
-        "Frees rejected clips and temporary files. A rejected clip is cut or fetched again if it is wanted. Your own films are never touched."
-    )
+    page.note("Frees rejected clips and temporary files. A rejected clip is cut again if it is wanted. Your own films are never touched.")
 
 
 def _free(app: App, uses: list[StorageUse]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import streamlit as st
 
@@ -33,7 +33,8 @@ EVIDENCE = {
     EvidenceState.NOT_HEARD: ("hearing_disabled", "Not heard", "bad"),
 }
 EVENTS = {
-    "approve": ("check_circle", "ok"), "reject": ("cancel", "bad"), "skip": ("schedule", "dim"), "flag": ("flag", "warn"), "undo": ("undo", "dim"),
+    "approve": ("check_circle", "ok"), "reject": ("cancel", "bad"), "skip": ("schedule", "dim"), "flag": ("flag", "warn"),
+    "undo": ("undo", "dim"),
     "redo": ("redo", "dim"), "proposals": ("psychology", "dim"), "exported": ("cloud_done", "ok"),
 }  # fmt: skip
 MAX_EVENTS = 60
@@ -79,9 +80,7 @@ def _head(report: WordReport, want: int) -> None:
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small", key="wr-actions"):
             can_review = report.n_waiting > 0
             if st.button("Find more", icon=":material/travel_explore:", type="secondary" if can_review else "primary"):
-                st.session_state["typed_words"] = report.word
-                st.session_state["words_from"] = "typed"
-                go("discover", run="new")
+                _find_more(report)
             if can_review and st.button(
                 f"Review {count(report.n_waiting, 'clip')}", type="primary", icon=":material/arrow_forward:", icon_position="right"
             ):
@@ -90,12 +89,20 @@ def _head(report: WordReport, want: int) -> None:
         show(div(report.definition, cls="wr-note"))
 
 
+def _find_more(report: WordReport) -> NoReturn:
+    """A run for this word; for a demo word one for the gaps of its bundle, since typed words are real ones."""
+    if report.is_demo and report.bundles:
+        go("discover", gaps=report.bundles[0][0])
+    go("discover", run="new", typed=report.word)
+
+
 def _card(clip: WordClip, place: int, report: WordReport) -> Markup:
     is_first = place == 1 and clip.state is MappingState.APPROVED
     said = "1  shown first to learners" if is_first else f"{place}"
     name, word, colour = ("cloud_done", "Live", "ok") if clip.is_live and clip.state is MappingState.APPROVED else STATES[clip.state]
     video = el(
-        "video", src=f"/api/media/{clip.media_id}#t=0.1", poster=f"/api/media/{clip.still_id}" if clip.still_id else None, controls="controls",
+        "video", src=f"/api/media/{clip.media_id}#t=0.1", poster=f"/api/media/{clip.still_id}" if clip.still_id else None,
+        controls="controls",
         preload="none" if clip.still_id else "metadata", playsinline="playsinline", aria_label=f"{clip.title}: {report.word}",
     ) if clip.media_id else div("The file is gone.", cls="wr-note")  # fmt: skip
     stage = div(video, span(said, "wr-plate"), span(f"{clip.duration_s:.1f} s", "wr-plate r"), cls="stage")
@@ -147,7 +154,7 @@ def _history(report: WordReport) -> None:
         for event in report.history[:MAX_EVENTS]
     ]
     heads = [("When", "nowrap"), ("Who", "nowrap"), ("What", "cut"), ("Where", "cut")]
-    show(table(heads, rows, label="History", widths="104px 110px 55% auto"))
+    show(table(heads, rows, label="History", widths="104px 110px 46% auto"))
 
 
 def _not_in_use(report: WordReport) -> None:

@@ -78,8 +78,6 @@ def _as_csv(covered: list[BundleCoverage]) -> str:
     """The table for a spreadsheet. Names of bundles hold letters, figures and `_` alone, so that no cell can be a formula."""
     reasons = list(covered[0].reasons)
     lines = [",".join(["bundle", "words", *[f"approved_{k}" for k in KS], "live", *reasons])]
-    for row in covered:
-        lines.append(
-            ",".join(map(str, [row.bundle, row.words, *[row.approved[k] for k in KS], row.live, *[row.reasons[name] for name in reasons]]))
-        )
+    cells = [[row.bundle, row.words, *[row.approved[k] for k in KS], row.live, *[row.reasons[name] for name in reasons]] for row in covered]
+    lines += [",".join(map(str, row)) for row in cells]
     return "\n".join(lines) + "\n"

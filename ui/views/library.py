@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 1.0
 ENDED = ("succeeded", "failed", "cancelled")
+ENGINES = {"espeak_ng": "Known from the voice that spoke it", "faster_whisper": "Heard by Whisper"}
 OUTCOMES = {
     "ingested": ("check_circle", "Taken in", "ok"),
     "known": ("check", "Known already", "dim"),
@@ -33,8 +34,9 @@ def render(app: App) -> None:
     cards = app.library.films()
     n_words = sum(card.n_words for card in cards)
     about = f"{count(len(cards), 'film')} · {n_words:,} words heard or captioned · read in place" if cards else ""
-    with page.head("Library", about) as (_, actions), actions:
-        with st.popover("Add films", icon=":material/create_new_folder:", type="primary" if cards else "secondary"):
+    with page.head("Library", about) as (_, actions):
+        main = "primary" if cards else "secondary"
+        with actions, st.popover("Add films", icon=":material/create_new_folder:", type=main):  # type: ignore[arg-type]
             _add(app, "popover")
     page.said()
     job_id = st.query_params.get("job", "")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.parts import page
+from ui.parts.settings_doctor import ask_doctor, draw_doctor
 from ui.parts.settings_provider import draw_keys, draw_providers, draw_targets
 from ui.parts.settings_rules import draw_rules, draw_save, draw_who
 from ui.parts.settings_storage import draw_backups, draw_demo, draw_disk
@@ -21,8 +22,10 @@ def render(app: App) -> None:
     with page.head("Settings", "Changes count from the next run. A run that has started keeps its own.") as (_, actions), actions:
         with st.popover("Who changed what", icon=":material/history:"):
             draw_who(app)
+        ask_doctor()
         draw_save(app)
     page.said()
+    draw_doctor()
     with page.shown_errors():
         left, right = st.columns([0.57, 0.43], gap="large")
         with left:
