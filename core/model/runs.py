@@ -60,6 +60,10 @@ class Stage(StrEnum):
     EXPORT = "export"
 
 
+USUAL_MIN_SCORE = 0.6
+"""The least relevance for the desk until the operator sets another. Source: DESIGN.md, Doors."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunSettings:
     """What a run was told; frozen when it starts."""
@@ -72,8 +76,8 @@ class RunSettings:
     """Hits a word that are considered, in the source's order."""
     max_downloads: int | None = None
     max_cost_usd: float | None = None
-    min_score: float = 0.6
-    """Tests `relevance` when reading; it changes nothing that is stored."""
+    min_score: float | None = None
+    """Tests `relevance` when reading; it changes nothing that is stored. None: the workspace's rule, whatever it is then."""
     judge: str = ""
     judge_model: str = ""
     transcriber: str = ""

@@ -9,6 +9,7 @@ from core.pipeline.bench import Bench
 from core.pipeline.progress import WordTask, clips_had, load_task, say
 from core.pipeline.work import WordEnd
 from core.store import runs as run_rows
+from core.store.reviews import least_score
 from core.store.tables import clips, mappings, proposals
 
 DONE_STAGES = (Stage.SCORE, Stage.REVIEW)
@@ -53,9 +54,10 @@ def _end(connection: Connection, task: WordTask, rows: list[tuple[int, str, str,
     run_rows.set_run_word(connection, run_id, word_id, best=max(scores, default=None))
     if n_missing > 0 and failures:
         return WordEnd(WordState.FAILED, reason=failures[0], detail=f"{len(failures)} of {len(rows)} clips failed")
-    if n_missing <= 0 or any(score >= task.run.settings.min_score for score in scores):
+    rule = least_score(connection, run_id)
+    if n_missing <= 0 or any(score >= rule for score in scores):
         return WordEnd(WordState.DONE, detail=f"{n_here} clips to review" if n_here != 1 else "1 clip to review")
     if scores:
-        best = f"The best of {len(scores)} clips has relevance {max(scores):.2f}, under the rule {task.run.settings.min_score:.2f}"
+        best = f"The best of {len(scores)} clips has relevance {max(scores):.2f}, under the rule {rule:.2f}"
         return WordEnd(WordState.NONE_FOUND, reason=best, detail="None reaches the rule")
     return WordEnd(WordState.NONE_FOUND, reason=f"Not heard in any of {len(rows)} clips", detail=f"Not heard in any of {len(rows)} clips")

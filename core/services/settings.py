@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import select
 
 from core.errors import InvalidInput
+from core.model.runs import USUAL_MIN_SCORE
 from core.store.database import Database
 from core.store.tables import settings_events
 from core.timing import now
 
-DEFAULTS: dict[str, Any] = {"want": 3, "min_score": 0.6, "is_strict": False, "demo_removed": False, "library_paths": []}
+DEFAULTS: dict[str, Any] = {"want": 3, "min_score": USUAL_MIN_SCORE, "is_strict": False, "demo_removed": False, "library_paths": []}
 """Name → value until somebody sets it. `is_strict` is the legacy rule: `education` and `context` both ≥ 0.9."""
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Float, Row, Text, and_, cast, func, select
 
 from core.errors import NotFound
 from core.model.clips import EvidenceState
 from core.model.reviews import DecisionKind, DecisionOutcome, DecisionRequest, MappingState
+from core.model.runs import USUAL_MIN_SCORE
 from core.rules.decisions import DecisionEvent, Standing, is_vouched, replay
-from core.store.tables import clips, decisions, live_mappings, mappings, runs, words
+from core.store.tables import clips, decisions, live_mappings, mappings, runs, settings_events, words
 from core.timing import now
 
 REACH = 400
@@ -57,12 +58,22 @@ def mapping_rows(connection: Connection, *conditions: ColumnElement[bool], limit
 
 
 def passes_rule() -> ColumnElement[bool]:
-    """The reading rule: heard or captioned, and at least the relevance that its run asks for."""
-    return and_(
-        mappings.c.evidence_state != EvidenceState.NOT_HEARD,
-        mappings.c.relevance.is_not(None),
-        or_(runs.c.min_score.is_(None), mappings.c.relevance >= runs.c.min_score),
-    )
+    """The reading rule: heard or captioned, and at least the relevance that its run asks for, or else the workspace.
+
+    `runs` must be joined. The workspace's least score is read in the same query, so that changing it changes what is seen.
+    """
+    return and_(mappings.c.evidence_state != EvidenceState.NOT_HEARD, mappings.c.relevance >= _least_score())
+
+
+def least_score(connection: Connection, run_id: str) -> float:
+    """The relevance that a run's clips need to reach the desk."""
+    return float(connection.execute(select(_least_score()).where(runs.c.run_id == run_id)).scalar_one())
+
+
+def _least_score() -> ColumnElement[float]:
+    setting = select(cast(cast(settings_events.c.value, Text), Float)).where(settings_events.c.name == "min_score")
+    workspace = setting.order_by(settings_events.c.event_id.desc()).limit(1).scalar_subquery()
+    return func.coalesce(runs.c.min_score, workspace, USUAL_MIN_SCORE)
 
 
 def hold_mapping(connection: Connection, mapping_id: int) -> None:

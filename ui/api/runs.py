@@ -27,7 +27,7 @@ class RunBody(Body):
     max_videos: Annotated[int, Field(ge=1)] = 100
     max_downloads: Annotated[int, Field(ge=0)] | None = None
     max_cost: Annotated[float, Field(ge=0)] | None = None
-    min_score: Annotated[float, Field(ge=0, le=1)] = 0.6
+    min_score: Annotated[float, Field(ge=0, le=1)] | None = None
     plan: bool = False
 
 

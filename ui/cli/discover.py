@@ -41,8 +41,9 @@ def discover(
         float | None, typer.Option("--max-cost", help="Stop before the call that would pass it, in US dollars.", min=0)
     ] = None,
     min_score: Annotated[
-        float, typer.Option("--min-score", help="Least relevance for the desk; applied when reading.", min=0, max=1)
-    ] = 0.6,
+        float | None,
+        typer.Option("--min-score", help="Least relevance for the desk, applied when reading; the workspace's, 0.6, unless set.", min=0, max=1),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what it would cost.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; a worker goes on.")] = False,
     json: Json = False,

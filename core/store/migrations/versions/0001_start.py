@@ -97,7 +97,7 @@ def upgrade() -> None:
     sa.Column('request_key', sa.String(length=64), nullable=False),
     sa.Column('settings', sa.JSON(), nullable=False),
     sa.Column('reason', sa.Text(), nullable=False),
-    sa.Column('min_score', sa.Float(), nullable=False),
+    sa.Column('min_score', sa.Float(), nullable=True),
     sa.Column('attempt', sa.Integer(), nullable=False),
     sa.Column('created_by', sa.String(length=100), nullable=False),
     sa.Column('is_demo', sa.Boolean(), nullable=False),
