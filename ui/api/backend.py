@@ -30,7 +30,8 @@ def backend_router(get_backend: Callable[[], PracticeBackend], *, prefix: str = 
         content_type = request.headers.get("content-type", "")
         return _json(await run_in_threadpool(lambda: get_backend().upload(body, content_type=content_type)))
 
-    @router.api_route("/v3/videos/{video_id}", methods=["GET", "HEAD"])
+    @router.get("/v3/videos/{video_id}")
+    @router.head("/v3/videos/{video_id}", include_in_schema=False)
     def video(request: Request, video_id: str) -> Response:
         is_id = video_id.isascii() and video_id.isdigit() and len(video_id) < 20
         found = get_backend().video(int(video_id)) if is_id else None
