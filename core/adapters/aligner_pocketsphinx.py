@@ -52,7 +52,9 @@ MIN_LEVEL_DB = -62.0
 MIN_FOUND_RATIO = 0.4
 """Of a window's words; fewer, and the text is not what is said there, so that single hits are chance."""
 
-MAX_MOVE_S = {TimedBy.CAPTION: 6.0, TimedBy.RECOGNITION: 0.7, TimedBy.ALIGNMENT: 0.5}
+MAX_MOVE_S = {TimedBy.CAPTION: 6.0, TimedBy.RECOGNITION: 0.7, TimedBy.ALIGNMENT: 0.5, TimedBy.VOICE: 0.5}
+"""A word timed by the voice itself bears witness for its neighbours, and keeps its own times."""
+SURE = (TimedBy.ALIGNMENT, TimedBy.VOICE)
 RETRY_MARGIN_S = 1.5
 BLOCK_S = 300.0
 """Sound is read in blocks of about this length, so that a whole film does not have to fit into memory."""
@@ -89,7 +91,7 @@ class PocketSphinxAligner:
         for window in group_windows(words, float("inf")):
             found = _align_window(search, sound, window, words, parts)
             for index, place in found.items():
-                if window.first <= index < window.end:
+                if window.first <= index < window.end and words[index].timed_by is not TimedBy.VOICE:
                     aligned[index] = replace(aligned[index], start_s=place.start_s, end_s=place.end_s, timed_by=TimedBy.ALIGNMENT, fault="")
             silences += _silent_words(sound, window, words, found)
         return _settle(aligned, silences)
@@ -99,7 +101,7 @@ def _settle(aligned: Sequence[WordTiming], silences: Sequence[Span]) -> tuple[Wo
     """Put the words that were not moved between those that were, in order, and mark what looks wrong."""
     silent = {(span.start_s, span.end_s) for span in silences}
     marked = [
-        replace(word, fault=NO_SOUND) if word.timed_by is not TimedBy.ALIGNMENT and (word.start_s, word.end_s) in silent else word
+        replace(word, fault=NO_SOUND) if word.timed_by not in SURE and (word.start_s, word.end_s) in silent else word
         for word in aligned
     ]
     return find_timing_faults(repair_order(fit_between(marked)))

@@ -30,7 +30,7 @@ GOOD_BREAK_S = 0.3
 CONTEXT_S = 2.0
 """Words this near to a window are aligned along with it, so that a wrong edge falls on them; their result is not used."""
 
-SEARCH_S = {TimedBy.CAPTION: 1.2, TimedBy.RECOGNITION: 0.4, TimedBy.ALIGNMENT: 0.3}
+SEARCH_S = {TimedBy.CAPTION: 1.2, TimedBy.RECOGNITION: 0.4, TimedBy.ALIGNMENT: 0.3, TimedBy.VOICE: 0.3}
 """How far from its first time a word may really be: a caption can be a second early or late."""
 
 _VOWELS = re.compile(r"[aeiouyà-öø-ÿ]+", re.IGNORECASE)

@@ -93,6 +93,20 @@ def test_captions_that_are_almost_a_second_off(off_s: float, tmp_path: Path) -> 
     assert ratio >= 0.85 and aligned_p90_s <= 0.1
 
 
+def test_a_word_corrected_among_those_that_the_voice_timed(tmp_path: Path) -> None:
+    spoken = speak("There was a misunderstanding. You said seven in the morning, and I thought you meant seven at night.")
+    path = write_wav(tmp_path / "voice.wav", spoken.pcm, spoken.sample_rate_hz)
+    known = tuple(WordTiming(word.text, word.start_s, word.end_s, None, TimedBy.VOICE) for word in spoken.words)
+    changed = known[8]
+    text = (*known[:8], replace(changed, timed_by=TimedBy.CAPTION), *known[9:])
+    aligned = align(path, text)
+    assert [(word.start_s, word.end_s) for word in aligned if word.timed_by is TimedBy.VOICE] == [
+        (word.start_s, word.end_s) for word in known if word is not changed
+    ]
+    assert abs(aligned[8].start_s - changed.start_s) <= 0.1
+    assert not any(word.fault for word in aligned)
+
+
 def test_words_that_are_not_said_keep_their_times() -> None:
     """The text of one recording on the sound of another."""
     members = [u for u in utterances() if u.duration_s < 12]
