@@ -65,6 +65,7 @@ class WordCoverage:
     """`live`, `approved` or one of REASONS."""
     why: str
     """A sentence for a word without an approved clip."""
+    is_demo: bool = False
 
 
 class Coverage:
@@ -170,12 +171,14 @@ class Coverage:
             return int(connection.execute(query).scalar_one())
 
     def look_up(self, texts: Sequence[str]) -> list[tuple[str, WordCoverage | None]]:
-        """For pasted words: each with what it has; None for a word on no list."""
+        """For pasted words: each with what it has, a real word before the demo's; None for a word on no list."""
         with self._database.read() as connection:
-            ids = vocabulary.word_ids_by_key(connection, texts)
+            ids = {**vocabulary.word_ids_by_key(connection, texts, is_demo=True), **vocabulary.word_ids_by_key(connection, texts)}
             facts = _word_facts("")
             query = (
-                select(facts, words.c.text).join(words, words.c.word_id == facts.c.word_id).where(facts.c.word_id.in_(list(ids.values())))
+                select(facts, words.c.text, words.c.is_demo)
+                .join(words, words.c.word_id == facts.c.word_id)
+                .where(facts.c.word_id.in_(list(ids.values())))
             )
             last = _last_words(connection)
             found = {
@@ -190,6 +193,7 @@ class Coverage:
                     row.n_rejected,
                     row.state,
                     _why(row.state, row.n_in_review, row.n_rejected, last.get(row.word_id, "")),
+                    row.is_demo,
                 )
                 for row in connection.execute(query)
             }

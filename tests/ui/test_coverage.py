@@ -116,3 +116,13 @@ def test_an_export_shows_in_the_history_of_its_words(held):
 def test_the_map_is_wider_than_high(n_words):
     columns = n_columns_for(n_words)
     assert columns >= -(-n_words // columns)
+
+
+def test_pasted_words_find_the_demos_where_there_is_no_other(held):
+    app, world = held
+    world.approved("demo-film", "All hands on deck", "deck", is_demo=True)
+    (_, found), (_, real) = app.coverage.look_up(["deck", "abandon"])
+    assert found is not None
+    assert (found.is_demo, found.n_approved) == (True, 1)
+    assert real is not None
+    assert not real.is_demo

@@ -96,7 +96,7 @@ def draw_look_up(app: App) -> None:
     page.note(f"{n_with} of {count(len(found), 'word')} have an approved clip.")
     rows = [
         [
-            word_link(word.word) if word else el("span", given[:80], cls="dim"),
+            word_link(word.word, is_demo=word.is_demo) if word else el("span", given[:80], cls="dim"),
             pips(min(word.n_approved, want), want) if word else "",
             why(word) if word else state("help", "On no list of this workspace", "dim"),
         ]

@@ -15,6 +15,7 @@ from core.services.discovery import WordChoice
 from ui.cli.session import actor
 from ui.parts import page
 from ui.parts.bundles import known_bundles, label_of
+from ui.parts.demo_note import draw_demo_note
 from ui.parts.figures import count, moment
 from ui.parts.markup import div, el, facts, icon, join, pips, show, span, table
 from ui.parts.ways import go, word_link
@@ -48,6 +49,7 @@ def draw_new_run(app: App, runs: Sequence[RunRow]) -> None:
             st.rerun()
         command = st.popover("Copy as command", icon=":material/terminal:")
     if not runs:
+        draw_demo_note(app)
         page.empty("travel_explore", "No run yet.", "Choose words and see what it costs before anything is spent.")
     left, right = st.columns([0.69, 0.31], gap="large")
     with left:

@@ -12,7 +12,7 @@ from core.model.exports import ItemStatus
 from ui.cli.session import actor
 from ui.parts import page
 from ui.parts.figures import count, duration, moment, size
-from ui.parts.markup import Markup, chip, div, el, icon, link, meter, show, span, state, table
+from ui.parts.markup import Markup, chip, div, el, facts, icon, link, meter, show, span, state, table
 
 if TYPE_CHECKING:
     from core.wiring import App
@@ -133,9 +133,16 @@ def _played(batch: ExportBatch) -> None:
     item = next((item for item in batch.items if str(item.video_id) == asked), None)
     if item is None:
         return
-    with st.container(border=True):
+    with st.container(border=True, key="wr-played"):
         page.section(f"Played from the backend: {', '.join(item.words)}", f"/backend/v3/videos/{item.video_id}")
-        show(el("video", src=f"/backend/v3/videos/{item.video_id}", controls="controls", autoplay="autoplay", cls="wr-video"))
+        left, right = st.columns([0.42, 0.58], gap="medium")
+        with left:
+            show(el("video", src=f"/backend/v3/videos/{item.video_id}", controls="controls", autoplay="autoplay", cls="wr-video"))
+        with right:
+            read = READ_BACK[item.read_back][1] if item.read_back else "not read yet"
+            pairs = {"Name": item.name, "Words": ", ".join(item.words), "Size": size(item.size_bytes), "Outcome": OUTCOMES[item.status][0]}
+            show(facts({**pairs, "Read back": read}))
+            show(link("Close", "/export"))
 
 
 def draw_history(app: App) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.config import ROOT_PATH
 from ui.parts import page
-from ui.parts.markup import el, show, state, table
+from ui.parts.markup import Markup, el, icon, show, span, table
 
 TIMEOUT_S = 60.0
 STATE_KEY = "wr_doctor"
@@ -53,10 +53,14 @@ def draw_doctor() -> None:
                 st.rerun()
         rows = [
             [
-                state("check_circle" if check["ok"] else "error", check["name"].replace("_", " "), "ok" if check["ok"] else "bad"),
+                el("span", _mark(check["ok"]), span(check["name"].replace("_", " "), "ink"), cls="wr-state"),
                 el("span", check["detail"], title=check["detail"]),
                 check.get("fix", ""),
             ]
             for check in found.get("checks", [])
         ]
         show(table([("Check", "nowrap"), ("Found", "cut"), ("What to do", "")], rows, label="Checks", widths="190px 50% auto"))
+
+
+def _mark(is_ok: bool) -> Markup:
+    return icon("check_circle", "ok", "in order") if is_ok else icon("error", "bad", "to be fixed")

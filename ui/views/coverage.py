@@ -13,6 +13,7 @@ from ui.parts.bundles import known_bundles, label_of
 from ui.parts.coverage_gaps import draw_gaps, draw_look_up
 from ui.parts.coverage_map import draw_map
 from ui.parts.coverage_table import draw_bundles, draw_way
+from ui.parts.demo_note import draw_demo_note
 from ui.parts.score_chart import draw_scores
 from ui.parts.ways import go
 from ui.parts.word_page import draw_word
@@ -32,7 +33,7 @@ def render(app: App) -> None:
         return
     covered = app.coverage.bundles(at_least=KS)
     if not covered:
-        _nothing_yet()
+        _nothing_yet(app)
         return
     known = known_bundles(app)
     asked = st.query_params.get("bundle", "")
@@ -66,9 +67,10 @@ def _draw_chosen(app: App, chosen: BundleCoverage, label: str, right: st.delta_g
         draw_gaps(app, chosen.bundle, words, is_demo=chosen.is_demo)
 
 
-def _nothing_yet() -> None:
+def _nothing_yet(app: App) -> None:
     with page.head("Coverage"):
         pass
+    draw_demo_note(app)
     page.empty("grid_view", "No bundle yet.", "Import a list of words, one word a line. Coverage then says which of them have clips.")
     if st.button("Choose words", type="primary"):
         go("discover", run="new")

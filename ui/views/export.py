@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.parts import page
+from ui.parts.demo_note import draw_demo_note
 from ui.parts.export_batch import draw_batch, draw_history, draw_retractions
 from ui.parts.export_clips import chosen_clips, draw_counts
 from ui.parts.export_send import draw_held, draw_send
@@ -29,7 +30,7 @@ def render(app: App) -> None:
         preview = app.exports.preview(address, allow_strong_language=allow)
         batches = app.exports.history(address)
         if not preview.clips:
-            _nothing_yet(batches)
+            _nothing_yet(app, batches)
         else:
             draw_counts(preview)
             left, right = st.columns([0.745, 0.255], gap="medium")
@@ -72,7 +73,8 @@ def _label(target: ExportTarget) -> str:
     return f"Production, {target.name}" if target.is_production else "Practice backend, on this machine"
 
 
-def _nothing_yet(batches: list[BatchSummary]) -> None:
+def _nothing_yet(app: App, batches: list[BatchSummary]) -> None:
+    draw_demo_note(app)
     if batches:
         page.empty("cloud_done", "Everything approved is at the backend.", "A clip that is approved, corrected or taken back shows here.")
     else:
