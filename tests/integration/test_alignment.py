@@ -100,10 +100,10 @@ def test_a_word_corrected_among_those_that_the_voice_timed(tmp_path: Path) -> No
     changed = known[8]
     text = (*known[:8], replace(changed, timed_by=TimedBy.CAPTION), *known[9:])
     aligned = align(path, text)
-    assert [(word.start_s, word.end_s) for word in aligned if word.timed_by is TimedBy.VOICE] == [
-        (word.start_s, word.end_s) for word in known if word is not changed
-    ]
-    assert abs(aligned[8].start_s - changed.start_s) <= 0.1
+    assert [word.timed_by for word in aligned].count(TimedBy.VOICE) == len(known) - 1
+    for index, (one, two) in enumerate(zip(aligned, known, strict=True)):
+        may_move_s = 0.03 if index in (7, 9) else 0.1 if two is changed else 0.0  # a neighbour may give way by a frame
+        assert abs(one.start_s - two.start_s) <= may_move_s and abs(one.end_s - two.end_s) <= may_move_s
     assert not any(word.fault for word in aligned)
 
 
