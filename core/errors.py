@@ -14,8 +14,10 @@
     ├── ProviderError          exit 3   a source, model or backend; `is_retryable` says if waiting helps
     │   ├── ProviderUnavailable
     │   ├── RateLimited                 carries `retry_after_s`
+    │   ├── NotSent                     the request certainly never went out
     │   ├── KeyRefused
     │   ├── QuotaUsedUp                 the plan, the month or the credit is spent; waiting a minute does not help
+    │   │   └── QuotaReached            the month's, counted here; carries `resets_at`
     │   ├── BadAnswer                   paid, kept, and not usable
     │   └── ModelMissing
     ├── ExportError            exit 3   carries what already arrived
@@ -32,6 +34,7 @@ never holds a secret.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 
 class WordreelError(Exception):
@@ -157,6 +160,13 @@ class RateLimited(ProviderError):
         self.retry_after_s = retry_after_s
 
 
+class NotSent(ProviderError):
+    """The request certainly never went out: nothing was paid, and the same again can work."""
+
+    code = "not_sent"
+    is_retryable = True
+
+
 class KeyRefused(ProviderError):
     """The key is missing, wrong or revoked."""
 
@@ -167,6 +177,16 @@ class QuotaUsedUp(ProviderError):
     """The plan, the month or the credit is used up: nothing more is answered until it is filled again."""
 
     code = "quota_used_up"
+
+
+class QuotaReached(QuotaUsedUp):
+    """What the plan allows in a month is used up by our own count; nothing was sent."""
+
+    code = "quota_reached"
+
+    def __init__(self, message: str, *, resets_at: datetime, hint: str = "", provider: str = "") -> None:
+        super().__init__(message, hint=hint, provider=provider)
+        self.resets_at = resets_at
 
 
 class BadAnswer(ProviderError):

@@ -13,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 from core.errors import DatabaseCorrupt, DatabaseNewer, DatabaseUnavailable, DiskFull, StoreError
 from core.store import dialects
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration that this program knows. A test holds it against the migrations' folder."""
 
 MARKER_NAME = "workspace"
@@ -44,9 +44,14 @@ class Database:
             if self.is_embedded:
                 (home_path / MARKER_NAME).touch()
         except DBAPIError as error:
+            self.close()
             raise self._translated(error) from error
         except OSError as error:
+            self.close()
             raise _folder_fault(home_path, error) from error
+        except StoreError:
+            self.close()
+            raise
 
     def _open_embedded(self) -> None:
         marker_path = self.home_path / MARKER_NAME
@@ -133,6 +138,8 @@ class Database:
 
     def _translated(self, error: DBAPIError) -> Exception:
         """Ours for what the operator can mend; a violated constraint stays what it is: a bug."""
+        if self.is_embedded and not self.path.exists():
+            return self._gone()
         line = str(error.orig).strip().splitlines()[0] if error.orig else str(error)
         lower = line.lower()
         if "disk is full" in lower or "no space left" in lower:

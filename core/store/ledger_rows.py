@@ -43,3 +43,8 @@ def totals(connection: Connection, run_id: str) -> LedgerTotals:
     follows = and_(earlier.c.call_key == ledger.c.call_key, earlier.c.attempt == ledger.c.attempt - 1, earlier.c.state == "in_doubt")
     n_repeated = connection.execute(select(func.count()).select_from(ledger.join(earlier, follows)).where(mine)).scalar_one()
     return LedgerTotals(n_done, n_doubt, n_repeated, float(cost_usd), bool(n_unpriced or n_doubt), int(tokens_in), int(tokens_out))
+
+
+def is_answered(connection: Connection, call_key: str) -> bool:
+    """Whether this call has a kept answer, so that it needs no rate slot."""
+    return connection.execute(select(ledger.c.entry_id).where(ledger.c.call_key == call_key, ledger.c.state == "done")).first() is not None
