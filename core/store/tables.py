@@ -293,7 +293,7 @@ runs = Table(
     Column("request_key", String(64), nullable=False),
     Column("settings", JSON, nullable=False),
     Column("reason", Text, nullable=False, default=""),
-    Column("min_score", Float, nullable=False),
+    Column("min_score", Float),
     Column("attempt", Integer, nullable=False, default=1),
     Column("created_by", String(100), nullable=False),
     Column("is_demo", Boolean, nullable=False, default=False),
@@ -304,7 +304,7 @@ runs = Table(
     Index("ix_runs_request", "request_key"),
 )
 """`request_key` digests words and settings: the same command on an unfinished run resumes it. `attempt` counts (re)starts.
-`min_score` is the run's reading rule: its mappings reach the desk with at least this `relevance`.
+`min_score` is the run's own reading rule: its mappings reach the desk with at least this `relevance`; null: the workspace's rule.
 """
 
 run_words = Table(
