@@ -7,8 +7,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Table, event, text
+from sqlalchemy import URL, Connection, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine
 
@@ -67,10 +68,10 @@ def prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def sqlite_address(path: Path, *, may_create: bool) -> str:
+def sqlite_address(path: Path, *, may_create: bool) -> URL:
     """The address of a SQLite file; without `may_create` a missing file is an error and never a new empty database."""
     mode = "rwc" if may_create else "rw"
-    return f"sqlite:///file:{str(path).replace('%', '%25').replace('?', '%3f').replace('#', '%23')}?mode={mode}&uri=true"
+    return URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": mode, "uri": "true"})
 
 
 def integrity_fault(connection: Connection) -> str:

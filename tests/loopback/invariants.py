@@ -1,0 +1,91 @@
+"""What must hold in every workspace, whatever happened to it. Source: FAULTS.md, I1, I3, I5, I6."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import select, text
+
+from core.model.clips import EvidenceState
+from core.model.runs import ENDED_RUN, ENDED_WORD, WordState
+from core.rules.decisions import is_vouched, replay
+from core.store.database import Database
+from core.store.media_files import MediaFiles
+from core.store.media_rows import stored_media_ids
+from core.store.reviews import history_of
+from core.store.tables import clips, corrections, mappings, run_words, runs, transcripts
+
+
+def check_all(database: Database, files: MediaFiles, *, secrets: Sequence[str] = ()) -> None:
+    """All of them; raises AssertionError with what is wrong."""
+    check_words_ended(database)
+    check_projection(database)
+    check_files(database, files)
+    check_references(database)
+    check_integrity(database)
+    check_no_secret(database.home_path, secrets)
+
+
+def check_words_ended(database: Database) -> None:
+    """I1: every word of an ended run is in one of the five states, a failed one with a reason."""
+    query = select(run_words.c.run_id, run_words.c.word_id, run_words.c.state, run_words.c.reason, runs.c.status)
+    with database.read() as connection:
+        for row in connection.execute(query.join(runs, runs.c.run_id == run_words.c.run_id)):
+            if row.status in ENDED_RUN:
+                assert row.state in ENDED_WORD, f"word {row.word_id} of the {row.status} run {row.run_id} is {row.state}"
+            if row.state == WordState.FAILED:
+                assert row.reason.strip(), f"word {row.word_id} failed without a reason"
+
+
+def check_projection(database: Database) -> None:
+    """I3: every mapping stands as the replay of its events says."""
+    with database.read() as connection:
+        for row in connection.execute(select(mappings)).all():
+            standing = replay(history_of(connection, row.mapping_id))
+            stored = (row.state, row.version, row.score, row.note, tuple(row.reasons), row.actor, row.is_vouched)
+            vouched = is_vouched(standing.state, EvidenceState(row.evidence_state))
+            told = (standing.state, standing.version, standing.score, standing.note, standing.reasons, standing.actor, vouched)
+            assert stored == told, f"mapping {row.mapping_id}: stored {stored}, replayed {told}"
+
+
+def check_files(database: Database, files: MediaFiles) -> None:
+    """I5: no file is referenced and missing, none is there that nothing names, none twice, none half-written."""
+    with database.read() as connection:
+        wanted = stored_media_ids(connection)
+    found = collections.Counter(files.ids())
+    assert not wanted - set(found), f"referenced and missing: {wanted - set(found)}"
+    assert not set(found) - wanted, f"there and not referenced: {set(found) - wanted}"
+    assert not [media_id for media_id, count in found.items() if count > 1]
+    scratch = [path for path in (database.home_path / "scratch").rglob("*") if path.is_file()]
+    assert not scratch, f"left in scratch: {scratch}"
+    parts = list((database.home_path / "media").rglob(".part-*"))
+    assert not parts, f"half-written: {parts}"
+
+
+def check_references(database: Database) -> None:
+    """I5: a clip names media and a transcript that are there; a correction both its texts."""
+    with database.read() as connection:
+        known = set(connection.execute(select(transcripts.c.transcript_id)).scalars())
+        for row in connection.execute(select(clips.c.slug, clips.c.transcript_id)):
+            assert row.transcript_id is None or row.transcript_id in known, row.slug
+        for row in connection.execute(select(corrections)):
+            assert {row.before_transcript_id, row.after_transcript_id} <= known
+
+
+def check_integrity(database: Database) -> None:
+    """I5: SQLite's own check, and its foreign keys."""
+    if database.is_embedded:
+        with database.read() as connection:
+            assert connection.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
+            assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+
+
+def check_no_secret(home_path: Path, secrets: Sequence[str]) -> None:
+    """I6: no secret in any file of the workspace: database, journal, engine, logs."""
+    for path in home_path.rglob("*"):
+        if path.is_file() and path.suffix != ".mp4":
+            data = path.read_bytes()
+            for secret in secrets:
+                assert secret.encode() not in data, f"a secret stands in {path}"
