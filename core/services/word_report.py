@@ -15,6 +15,7 @@ from core.errors import NotFound
 from core.model.clips import Clip, EvidenceState, Proposal
 from core.model.export_reports import ARRIVED
 from core.model.reviews import MappingState
+from core.model.runs import WordState
 from core.model.transcripts import Transcript
 from core.rules.word_keys import word_key
 from core.services.desk import bundle_label
@@ -24,7 +25,7 @@ from core.store import reviews
 from core.store.database import Database
 from core.store.media_rows import load_transcripts, pictures_of
 from core.store.reviews import MappingRow
-from core.store.tables import decisions, export_batches, export_items, mappings, proposals, runs, words
+from core.store.tables import decisions, export_batches, export_items, mappings, proposals, run_words, runs, words
 from core.store.vocabulary import bundles_of_words
 
 SHOWN = (MappingState.APPROVED, MappingState.IN_REVIEW, MappingState.FLAGGED, MappingState.SKIPPED, MappingState.PARKED)
@@ -65,7 +66,7 @@ class WordEvent:
     at: datetime
     who: str
     kind: str
-    """`approve`, `reject`, `skip`, `flag`, `undo`, `redo`, `proposals` or `exported`."""
+    """`approve`, `reject`, `skip`, `flag`, `undo`, `redo`, `proposals`, `searched` (in vain) or `exported`."""
     what: str
     where: str
 
@@ -106,7 +107,8 @@ def read_word_report(database: Database, text: str, want: int, *, is_demo: bool 
             (name, bundle_label(name, exam, level)) for name, exam, level in bundles_of_words(connection, [word.word_id])[word.word_id]
         )
         films = {clip.clip_id: clip.title for clip in found}
-        history = sorted(_history(connection, rows, films, word.text), key=lambda event: event.at, reverse=True)
+        events = [*_history(connection, rows, films, word.text), *_searched(connection, word.word_id)]
+        history = sorted(events, key=lambda event: event.at, reverse=True)
     in_use = [clip for clip in found if clip.state in SHOWN and (clip.machine is not None or clip.state is MappingState.APPROVED)]
     rest = [
         clip
@@ -249,6 +251,17 @@ def _proposed(connection: Connection, rows: Sequence[MappingRow], films: Mapping
         yield WordEvent(
             made[-1][1], f"Run {number}" if number else "A run", "proposals", what, ", ".join(named[:2]) + (" …" if len(named) > 2 else "")
         )
+
+
+def _searched(connection: Connection, word_id: int) -> Iterator[WordEvent]:
+    """One line for each run that ended without a clip of the word, with the reason."""
+    query = (
+        select(run_words.c.updated_at, run_words.c.reason, run_words.c.detail, runs.c.number)
+        .join(runs, runs.c.run_id == run_words.c.run_id)
+        .where(run_words.c.word_id == word_id, run_words.c.state.in_((WordState.NONE_FOUND, WordState.FAILED)))
+    )
+    for row in connection.execute(query):
+        yield WordEvent(row.updated_at, f"Run {row.number}", "searched", row.reason or row.detail or "No clip found", "")
 
 
 def _exported(connection: Connection, clip_ids: set[int], films: Mapping[int, str], word: str) -> Iterator[WordEvent]:

@@ -126,3 +126,16 @@ def test_pasted_words_find_the_demos_where_there_is_no_other(held):
     assert (found.is_demo, found.n_approved) == (True, 1)
     assert real is not None
     assert not real.is_demo
+
+
+def test_a_run_in_vain_stands_in_the_history_of_its_word(held):
+    from core.model.runs import RunSettings, WordState
+    from core.services.discovery import WordChoice
+    from core.store.runs import set_run_word
+
+    app, _ = held
+    run_id = app.discovery.launch(app.discovery.choose(WordChoice(bundle="toefl_beginner")), RunSettings(), actor="mina")
+    word = app.discovery.words(run_id)[0]
+    with app.database.write() as connection:
+        set_run_word(connection, run_id, word.word_id, state=WordState.NONE_FOUND, reason="Nobody says it in what was searched")
+    assert "Nobody says it in what was searched" in html(draw("coverage", app, word=word.word))

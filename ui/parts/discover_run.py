@@ -228,7 +228,9 @@ def _state(status: RunStatus, word: RunWordRow, *, is_next: bool) -> Markup:
         waits = "Paused, place kept" if status is RunStatus.PAUSED else "Next in line" if is_next else "In line"
         return state("hourglass_top", waits, "dim")
     if word.state is WordState.DONE:
-        return el("span", icon("fact_check", "accent"), span(word.detail or "Has what it wants"), cls="wr-state")
+        return el(
+            "span", icon("fact_check", "accent"), span(word.detail if word.n_heard and word.detail else "Has what it wants"), cls="wr-state"
+        )
     if word.state is WordState.NONE_FOUND:
         is_unheard = (word.reason or "").startswith("Not heard")
         return state("hearing_disabled" if is_unheard else "search_off", word.reason or "No clip found", "bad" if is_unheard else "dim")

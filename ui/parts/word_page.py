@@ -35,7 +35,7 @@ EVIDENCE = {
 EVENTS = {
     "approve": ("check_circle", "ok"), "reject": ("cancel", "bad"), "skip": ("schedule", "dim"), "flag": ("flag", "warn"),
     "undo": ("undo", "dim"),
-    "redo": ("redo", "dim"), "proposals": ("psychology", "dim"), "exported": ("cloud_done", "ok"),
+    "redo": ("redo", "dim"), "searched": ("search_off", "dim"), "proposals": ("psychology", "dim"), "exported": ("cloud_done", "ok"),
 }  # fmt: skip
 MAX_EVENTS = 60
 

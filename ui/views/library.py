@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.errors import NotFound, WordreelError
+from core.errors import InvalidInput, NotFound, WordreelError
 from core.services.library import FILM_SUFFIXES, FilmCard
 from ui.cli.session import actor
 from ui.parts import page
@@ -34,12 +34,12 @@ def render(app: App) -> None:
     cards = app.library.films()
     n_words = sum(card.n_words for card in cards)
     about = f"{count(len(cards), 'film')} · {n_words:,} words heard or captioned · read in place" if cards else ""
-    with page.head("Library", about) as (_, actions):
-        main = "primary" if cards else "secondary"
-        with actions, st.popover("Add films", icon=":material/create_new_folder:", type=main):  # type: ignore[arg-type]
-            _add(app, "popover")
-    page.said()
     job_id = st.query_params.get("job", "")
+    with page.head("Library", about) as (_, actions):
+        if cards:
+            with actions, st.popover("Add films", icon=":material/create_new_folder:", type="primary", key=f"add_films_{job_id}"):
+                _add(app, f"popover_{job_id}", is_main=False)
+    page.said()
     if job_id:
         _follow(app, job_id)
     if not cards:
@@ -48,6 +48,7 @@ def render(app: App) -> None:
     own = [card for card in cards if not card.film.is_demo]
     demo = [card for card in cards if card.film.is_demo]
     if own:
+        page.section("Own films", "read in place, never changed")
         show(_films(own, "Own films"))
     else:
         page.note("No film of your own yet. Add a folder: nothing is copied, and your files are never changed.", "info")
@@ -60,17 +61,19 @@ def _nothing_yet(app: App) -> None:
     about = "Point at a folder. Needs no key; files stay where they are. Captions beside a film (SRT, VTT) or in it are read."
     page.empty("video_library", "No film yet.", about)
     with st.container(border=True, key="wr-plan", width=560):
-        _add(app, "empty")
+        _add(app, "empty", is_main=True)
 
 
-def _add(app: App, key: str) -> None:
+def _add(app: App, key: str, *, is_main: bool) -> None:
     """Paths on the server's disk; every one is checked before anything is queued."""
     text = st.text_area(
         "Files or folders on this machine", key=f"paths_{key}", height=92, placeholder="/films/Harbour Point (1994).mp4\n/films/series"
     )
     page.note(f"Folders with all that is in them: {', '.join(sorted(suffix[1:] for suffix in FILM_SUFFIXES))}.")
-    if st.button("Take them in", key=f"add_{key}", type="primary", icon=":material/add:", disabled=not text.strip()):
+    if st.button("Take them in", key=f"add_{key}", type="primary" if is_main else "secondary", icon=":material/add:"):
         try:
+            if not text.strip():
+                raise InvalidInput("No path was typed.", hint="Type a file or a folder of this machine, one a line.")
             job_id = app.library.ingest([Path(line.strip()) for line in text.splitlines() if line.strip()], actor=actor())
         except WordreelError as error:
             page.error_box(error)

@@ -27,7 +27,8 @@ def render(app: App) -> None:
     page.said()
     draw_doctor()
     with page.shown_errors():
-        left, right = st.columns([0.57, 0.43], gap="large")
+        with st.container(key="wr-settings"):
+            left, right = st.columns([0.57, 0.43], gap="large")
         with left:
             draw_providers(app)
             draw_rules(app)
