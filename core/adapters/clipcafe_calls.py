@@ -1,0 +1,162 @@
+"""One counted request to ClipCafe: a rate slot, the quotas, the ledger, and another try where that is right."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import local
+
+from core.errors import NotSent, ProviderError, ProviderUnavailable, QuotaReached, RateLimited
+from core.model.calls import Answer, PaidCall
+from core.ports import CallLedger
+from core.store.database import Database
+from core.store.ledger_rows import is_answered
+from core.store.rate_slots import MonthQuota, RateSlots, Slot, machine_counter_s
+
+log = logging.getLogger("wordreel.clipcafe")
+
+TRIES = 3
+"""Of a request that was not answered, or not by ClipCafe; between them a pause."""
+TRIES_WHEN_LIMITED = 8
+"""Of a request that was answered 429; in between everybody waits as it asked."""
+PAUSE_S = 2.0
+UNNAMED_WAIT_S = 10.0
+"""How long everybody waits after a 429 that does not say for how long."""
+
+
+class SlotMissed(ProviderError):
+    """The request was held up past its slot and did not go out; it takes another."""
+
+    code = "slot_missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ClipCafe's plan allows; shared by all that goes to the host."""
+
+    slots: RateSlots
+    requests: MonthQuota
+    downloads: MonthQuota
+
+
+class Gate:
+    """Handed to whoever sends: `pass_through` is called just before the request goes out, redirects within the host too."""
+
+    def __init__(self, limits: Limits, on_wait: Callable[[float], None] | None) -> None:
+        self._limits = limits
+        self._on_wait = on_wait
+        self._slot: Slot | None = None
+        self._month: str = ""
+        self.is_sent = False
+
+    def wait(self) -> None:
+        """Get a slot, waiting for it, and count the request against the month. Raises: QuotaReached."""
+        self._limits.requests.check()
+        self._slot = self._limits.slots.take(self._on_wait)
+        self._month = self._limits.requests.take()
+
+    def pass_through(self) -> None:
+        """Raises: SlotMissed when it is too late for the slot."""
+        if self._slot is None:
+            if self.is_sent:  # a redirect back to the host is one more request
+                self.wait()
+            else:
+                raise SlotMissed("A request without a rate slot was held back.")
+        assert self._slot is not None
+        slot, self._slot = self._slot, None
+        if machine_counter_s() > slot.expires_s:
+            raise SlotMissed("A request was held up past its rate slot; it takes another.")
+        self.is_sent = True
+
+    def close(self) -> None:
+        """Uncount a request that never went out; its slot stays used."""
+        if self._month and not self.is_sent:
+            self._limits.requests.give_back(self._month)
+
+
+class CountedCalls:
+    """Makes ClipCafe's calls for one source. Safe to share between threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: CallLedger,
+        limits: Limits,
+        *,
+        on_wait: Callable[[float], None] | None = None,
+        pause_s: float = PAUSE_S,
+        unnamed_wait_s: float = UNNAMED_WAIT_S,
+    ) -> None:
+        self.limits = limits
+        self._database = database
+        self._ledger = ledger
+        self._on_wait = on_wait
+        self._pause_s = pause_s
+        self._unnamed_wait_s = unnamed_wait_s
+        self._here = local()
+
+    def is_answered(self, call: PaidCall) -> bool:
+        """Whether the ledger has its answer."""
+        with self._database.read() as connection:
+            return is_answered(connection, call.key)
+
+    def make(self, call: PaidCall, send: Callable[[Gate], Answer], *, is_download: bool = False) -> Answer:
+        """The answer to `call`: the kept one, or that of `send`.
+
+        A 429 makes all workers wait and is tried again; so is what was not answered, a few times.
+        Raises: QuotaReached before anything is sent; what `send` raises at its last try.
+        """
+        n_tries, n_limited, n_missed = 0, 0, 0
+        while True:
+            try:
+                return self._try(call, send, is_download)
+            except RateLimited as error:
+                self.limits.slots.block(error.retry_after_s or self._unnamed_wait_s, error.message)
+                n_limited += 1
+                log.info("%s %s: %s Everybody waits.", call.provider, call.operation, error.message)
+                if n_limited >= TRIES_WHEN_LIMITED:
+                    raise
+            except SlotMissed:
+                n_missed += 1
+                if n_missed >= 20 * TRIES:
+                    raise
+            except (NotSent, ProviderUnavailable) as error:
+                n_tries += 1
+                log.info("%s %s, try %d: %s", call.provider, call.operation, n_tries, error.message)
+                if n_tries >= TRIES or not getattr(self._here, "was_performed", False):
+                    raise
+                time.sleep(self._pause_s * n_tries)
+
+    def _try(self, call: PaidCall, send: Callable[[Gate], Answer], is_download: bool) -> Answer:
+        gate = Gate(self.limits, self._on_wait)
+        self._here.was_performed = False
+        downloads_month = ""
+        is_delivered = False
+        try:
+            if not self.is_answered(call):
+                if is_download:
+                    self.limits.downloads.check()
+                gate.wait()
+                downloads_month = self.limits.downloads.take() if is_download else ""
+
+            def perform() -> Answer:
+                self._here.was_performed = True
+                return send(gate)
+
+            answer = self._ledger.call(call, perform)
+            is_delivered = self._here.was_performed
+            return answer
+        except (QuotaReached, RateLimited, SlotMissed, NotSent):
+            raise
+        except ProviderError as error:
+            is_delivered = isinstance(error, ProviderUnavailable) or error.code == "bad_answer"
+            raise
+        except BaseException:
+            is_delivered = True  # nobody knows
+            raise
+        finally:
+            if downloads_month and not (gate.is_sent and is_delivered):
+                self.limits.downloads.give_back(downloads_month)
+            gate.close()

@@ -1,0 +1,71 @@
+"""One HTTP request has an end: httpx itself only limits each silence, and one byte a second is never silent."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.ProxyError,
+    httpx.LocalProtocolError,
+)
+"""What httpx raises before a whole request can have gone out."""
+
+
+class Deadline:
+    """Shuts the request's socket down when its time is over.
+
+    Args:
+        before_send: called when the connection stands, just before the request goes out; may raise to hold it back.
+    """
+
+    def __init__(self, after_s: float, before_send: Callable[[], None] | None = None) -> None:
+        self.is_over = False
+        self._socket: socket.socket | None = None
+        self._before_send = before_send
+        self._timer = threading.Timer(after_s, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._timer.cancel()
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Called by httpcore at each step, as the request's extension `trace`; a TLS socket replaces the plain one."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self.hold(info["return_value"])
+        elif event.endswith("send_request_headers.started") and self._before_send is not None:
+            self._before_send()
+
+    def hold(self, stream: Any) -> None:
+        """Take over the socket of a connection, a kept one too."""
+        self._socket = stream.get_extra_info("socket")
+        if self.is_over:
+            self._end()
+
+    def _end(self) -> None:
+        self.is_over = True
+        if self._socket is not None:
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # it is closed already
+
+
+def what_happened(error: Exception) -> str:
+    """For people: how a request that may have been carried out ended."""
+    if isinstance(error, httpx.TimeoutException):
+        return "did not answer in time"
+    return "broke off the connection before its answer was complete"
