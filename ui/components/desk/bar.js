@@ -30,7 +30,7 @@ export class Bar {
 
   drawPlace(place, total, pace) {
     this.placeText.replaceChildren(h("b", {}, String(place)), ` of ${total}`);
-    setText(this.parts.pace, pace === null ? "" : `${Math.round(pace)} a minute`);
+    setText(this.parts.pace, pace ? `${Math.round(pace)} a minute` : "");
   }
 
   /**

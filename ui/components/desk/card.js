@@ -141,10 +141,10 @@ export class Card {
     const count = approvedTogether(visit.targets, focus.mapping_id, ticks).length;
     const isHearsay = focus.evidence.state === "captioned";
     const advice = isHearsay ? h("p", { class: "vouch", id: "desk-vouch", "data-testid": "desk-vouch" }, icon("hearing", 17), "Approving says that you heard it.") : null;
-    const approve = button({ class: `decide approve ${isShut ? "shut" : "primary"}`, "data-testid": "desk-approve", "aria-disabled": isShut ? "true" : null, "aria-describedby": isHearsay ? "desk-vouch" : null, on: { click: () => this.act("approve") } },
+    const approve = button({ class: `decide approve ${isShut ? "shut" : "primary"}`, "data-testid": "desk-approve", "aria-disabled": isShut ? "true" : null, "aria-describedby": isHearsay ? "desk-vouch" : null, on: { click: once(() => this.act("approve")) } },
       icon(isShut ? "lock" : "check", 18), h("span", {}, isShut ? "Approve" : approveLabel(count)), keycap("A"));
-    const reject = button({ class: "decide reject", "data-testid": "desk-reject", "aria-expanded": String(isRejecting), on: { click: () => this.act("reject") } }, icon("close", 18, "bad"), h("span", {}, isRejecting ? "No reason" : "Reject"), keycap("X"));
-    const small = (action, label, key, symbol) => button({ class: "decide minor", "data-testid": `desk-${action}`, on: { click: () => this.act(action) } }, symbol ? icon(symbol, 17) : null, h("span", {}, label), keycap(key));
+    const reject = button({ class: "decide reject", "data-testid": "desk-reject", "aria-expanded": String(isRejecting), on: { click: once(() => this.act("reject")) } }, icon("close", 18, "bad"), h("span", {}, isRejecting ? "No reason" : "Reject"), keycap("X"));
+    const small = (action, label, key, symbol) => button({ class: "decide minor", "data-testid": `desk-${action}`, on: { click: once(() => this.act(action)) } }, symbol ? icon(symbol, 17) : null, h("span", {}, label), keycap(key));
     const last = isRejecting ? small("escape", "Back", "Esc", "undo") : small("undo", "Undo", "Z", "undo");
     return [advice, h("div", { class: "pair" }, approve, reject), h("div", { class: "trio" }, small("skip", "Skip", "S"), small("flag", "Flag", "F"), last)].filter(Boolean);
   }
@@ -157,6 +157,11 @@ export class Card {
   get noteField() {
     return this.body.querySelector(".note-field");
   }
+}
+
+/** A double click counts once: its second half would decide the clip that has just come up. */
+function once(act) {
+  return (event) => { if (event.detail < 2) act(); };
 }
 
 function section(title, aside, ...children) {
