@@ -146,7 +146,7 @@ def n_stages_done(word: RunWordRow) -> int:
     if word.state is WordState.DONE:
         return len(track)
     shown = _shown(word.stage)
-    return track.index(shown) if shown in track else 0
+    return track.index(shown) + (word.state is WordState.NONE_FOUND) if shown in track else 0
 
 
 def _plural(n: int, noun: str) -> str:

@@ -83,12 +83,12 @@ def _unticked(clips: list[ClipPreview], stills: dict[str, str]) -> set[int]:
         }
     )
     config = {
-        "Send": st.column_config.CheckboxColumn("Send", width=48),
+        "Send": st.column_config.CheckboxColumn("Send", width=68),
         "Still": st.column_config.ImageColumn("", width=58),
-        "Clip": st.column_config.TextColumn("Clip", width=190),
-        "Teaches": st.column_config.TextColumn("Teaches", width=170),
-        "Size": st.column_config.TextColumn("Size", width=76, alignment="right"),
-        "Change": st.column_config.TextColumn("Change", width=92),
+        "Clip": st.column_config.TextColumn("Clip", width=150),
+        "Teaches": st.column_config.TextColumn("Teaches", width=130),
+        "Size": st.column_config.TextColumn("Size", width=70, alignment="right"),
+        "Change": st.column_config.TextColumn("Change", width=84),
     }
     key = "ticks_" + "_".join(sorted({clip.change.value for clip in clips}))
     edited = st.data_editor(
@@ -99,11 +99,11 @@ def _unticked(clips: list[ClipPreview], stills: dict[str, str]) -> set[int]:
 
 
 def _others(clips: list[ClipPreview], stills: dict[str, str]) -> Markup:
-    heads = [("", ""), ("Clip", "ink"), ("Teaches", "strong"), ("Size", "num"), ("Change", "nowrap"), ("Why", "cut")]
+    heads = [("", ""), ("Clip", "cut"), ("Teaches", "strong"), ("Size", "num"), ("Change", "nowrap"), ("Why", "cut")]
     rows = []
     for clip in clips:
         still = el("img", src=f"/api/media/{stills[clip.media_id]}", alt="", cls="wr-still") if clip.media_id in stills else ""
-        film = join([clip.title, el("span", f" {clip.year}", cls="dim") if clip.year else None])
+        film = el("span", span(clip.title, "ink"), span(f" {clip.year}", "dim") if clip.year else None)
         words = join([word_link(word) if place == 0 else join([", ", word_link(word)]) for place, word in enumerate(clip.words[:3])])
         rows.append([still, film, words, size(clip.size_bytes), state(*WORDS[clip.change]), el("span", clip.will, title=clip.will)])
     return table(heads, rows, label="Clips that are not sent", widths="58px 22% 20% 76px 110px auto")

@@ -140,7 +140,7 @@ def _evidence(clip: WordClip) -> Markup:
     if clip.heard_at_s is not None and clip.evidence is EvidenceState.HEARD:
         word = f"Heard at {clip.heard_at_s:.2f} s" + (f", p {clip.probability:.2f}" if clip.probability is not None else "")
     elif clip.heard_at_s is not None:
-        word = f"Captioned at {clip.heard_at_s:.2f} s, not verified by the sound"
+        word = f"Captioned at {clip.heard_at_s:.2f} s, listen"
     return state(name, word, colour)
 
 

@@ -70,7 +70,7 @@ def _head(app: App) -> ExportTarget:
 
 
 def _label(target: ExportTarget) -> str:
-    return f"Production, {target.name}" if target.is_production else "Practice backend, on this machine"
+    return f"Production, {target.name}" if target.is_production else "Practice backend"
 
 
 def _nothing_yet(app: App, batches: list[BatchSummary]) -> None:
