@@ -16,6 +16,7 @@ from core.adapters.sound_av import SAMPLE_RATE_HZ, measure_loudness, read_pcm
 from core.errors import ModelMissing, ProviderError, Refused
 from core.model.transcripts import Cue, Segment, TimedBy, WordTiming
 from core.ports import Recognition
+from core.rules.hallucinations import HallucinationLimits, SegmentSigns, dropped_note, why_unsaid
 from core.rules.word_timing import is_sayable, repair_order
 
 if TYPE_CHECKING:
@@ -33,29 +34,7 @@ PICKLE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 PICKLE_HEADS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 """First bytes of what `torch.save` and `pickle` write."""
 
-CREDITS = ("thanks for watching", "thank you for watching", "subtitles by", "subscribe to", "please subscribe", "amara.org", "captioned by")
-"""What Whisper was trained to say where nobody speaks: the last words of videos with subtitles."""
-
 AUDIBLE_DB = -55.0
-
-
-@dataclass(frozen=True, slots=True)
-class HallucinationLimits:
-    """When a recognised segment is taken for something that nobody said.
-
-    Source: Radford and others, Robust speech recognition via large-scale weak supervision, 2022, section 4.5; the values are
-    those of its reference implementation.
-    """
-
-    no_speech_prob: float = 0.6
-    no_speech_logprob: float = -1.0
-    """A segment with a higher `no_speech_prob` and a lower log probability than these is silence."""
-    min_logprob: float = -1.6
-    """A segment below this is a guess, whatever else is said of it."""
-    max_compression_ratio: float = 2.4
-    """Text that packs better than this is one phrase over and over."""
-    credit_probability: float = 0.8
-    """A known credit line is dropped if its words are less likely than this."""
 
 
 @dataclass(slots=True)
@@ -94,7 +73,7 @@ class WhisperTranscriber:
         except (RuntimeError, ValueError) as error:
             raise ProviderError(f"faster-whisper failed on {media_path.name}: {error}", provider=self.engine, model=self.model) from error
         duration_s = len(pcm) / SAMPLE_RATE_HZ
-        kept = [segment for segment in segments if not why_unsaid(segment, self.limits, duration_s)]
+        kept = [segment for segment in segments if not why_unsaid(signs_of(segment), self.limits, duration_s)]
         notes = _notes(pcm, segments, self.limits, info.duration_after_vad)
         words = repair_order([word for segment in kept for word in _words(segment)])
         return Recognition(
@@ -109,22 +88,19 @@ class WhisperTranscriber:
         )
 
 
-def why_unsaid(segment: Any, limits: HallucinationLimits, duration_s: float = float("inf")) -> str:
-    """Why a segment of faster-whisper is taken for a hallucination; empty for one that is kept."""
-    said = segment.text.strip().casefold()
+def signs_of(segment: Any) -> SegmentSigns:
+    """What a segment of faster-whisper tells of itself."""
     probabilities = [word.probability for word in segment.words or ()]
-    mean = sum(probabilities) / len(probabilities) if probabilities else 0.0
-    if segment.end > duration_s + 1.0 or segment.start >= duration_s:
-        return "past the end"
-    if segment.no_speech_prob > limits.no_speech_prob and segment.avg_logprob < limits.no_speech_logprob:
-        return "no speech"
-    if segment.avg_logprob < limits.min_logprob:
-        return "a guess"
-    if segment.compression_ratio > limits.max_compression_ratio:
-        return "one phrase over and over"
-    if any(credit in said for credit in CREDITS) and mean < limits.credit_probability:
-        return "a credit line"
-    return "" if any(is_sayable(word.word) for word in segment.words or ()) else "no words"
+    return SegmentSigns(
+        text=segment.text,
+        start_s=segment.start,
+        end_s=segment.end,
+        n_words=sum(is_sayable(word.word) for word in segment.words or ()),
+        no_speech_prob=segment.no_speech_prob,
+        avg_logprob=segment.avg_logprob,
+        compression_ratio=segment.compression_ratio,
+        word_probability=sum(probabilities) / len(probabilities) if probabilities else 0.0,
+    )
 
 
 def _words(segment: Any) -> list[WordTiming]:
@@ -143,15 +119,20 @@ def _words(segment: Any) -> list[WordTiming]:
 
 def _notes(pcm: NDArray[np.int16], segments: Sequence[Any], limits: HallucinationLimits, speech_s: float) -> tuple[str, ...]:
     notes = [
-        f"hallucination_dropped: {reason} at {segment.start:.1f} s: {segment.text.strip()[:60]}"
+        dropped_note(reason, segment.start, segment.text)
         for segment in segments
-        if (reason := why_unsaid(segment, limits, len(pcm) / SAMPLE_RATE_HZ))
+        if (reason := why_unsaid(signs_of(segment), limits, len(pcm) / SAMPLE_RATE_HZ))
     ]
     if len(notes) == len(segments):
-        notes.append("silence" if not _is_audible(pcm) else "music: there is sound, but no speech that could be kept")
+        notes.append(nothing_said_note(pcm))
     if speech_s == 0 and segments:
         notes.append("no_voice: the voice detector heard no speech")
     return tuple(notes)
+
+
+def nothing_said_note(pcm: NDArray[np.int16]) -> str:
+    """What a sound without a word is: silence, or something else."""
+    return "music: there is sound, but no speech that could be kept" if _is_audible(pcm) else "silence"
 
 
 def _is_audible(pcm: NDArray[np.int16]) -> bool:

@@ -6,12 +6,9 @@ call tries anew) or `in_doubt` (it may have been paid: a time-out, or a worker t
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import BadAnswer, ProviderError, ProviderUnavailable, WordreelError
+from core.model.calls import Answer, PaidCall
 from core.pipeline.janitor import WorkerLost, is_live
 from core.store.database import Database
 from core.store.tables import ledger
@@ -34,34 +32,6 @@ class DoubtPolicy(StrEnum):
     """Call once more for each doubt: the answer is worth more than the price."""
     KEEP_IN_DOUBT = "keep_in_doubt"
     """Do not call again; the word fails with the reason until a person retries with another policy."""
-
-
-@dataclass(frozen=True, slots=True)
-class PaidCall:
-    """What is asked. Equal content is the same call, whoever asks and when."""
-
-    provider: str
-    operation: str
-    model: str
-    prompt_version: str
-    canonical_input: str
-    """All that the answer depends on, in one canonical text; never a secret. Only its digest is stored."""
-
-    @property
-    def key(self) -> str:
-        parts = (self.provider, self.operation, self.model, self.prompt_version, self.canonical_input)
-        return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode("ascii")).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back. `body` is plain JSON, without secrets; `cost_usd` None means that the price is not known."""
-
-    body: Any
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost_usd: float | None = None
-    request_id: str = ""
 
 
 class Ledger:
@@ -189,3 +159,6 @@ def _kept(row: Any, call: PaidCall) -> Answer:
             request_id=row.request_id,
         )
     return Answer(row.answer, row.tokens_in, row.tokens_out, row.cost_usd, row.request_id)
+
+
+__all__ = ["Answer", "DoubtPolicy", "Ledger", "PaidCall"]

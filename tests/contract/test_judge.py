@@ -1,20 +1,24 @@
-"""What every judge holds to, run over each one that needs no key."""
+"""What every judge holds to; the one over OpenAI's wire format runs against a loopback server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.adapters.call_ledger_fake import FakeLedger
 from core.adapters.judge_fake import FakeJudge
+from core.adapters.judge_openai import OpenAIJudge
 from core.adapters.judge_rubric import RubricJudge
+from core.adapters.openai_server import OpenAIServer
 from core.errors import ProviderUnavailable
 from core.model.clips import Scores
 from core.model.transcripts import TimedBy, WordTiming
 from core.model.vocabulary import Level, VocabularyWord
 from core.ports import CallCost, ClipText, Judge
+from tests.loopback.openai import KEY, LoopbackOpenAI
 
 TEXT = "The captain told the crew to abandon the ship, because the storm had broken the engine and water was rising quickly."
 WORDS = tuple(
@@ -23,10 +27,15 @@ WORDS = tuple(
 )
 
 
-@pytest.fixture(params=[RubricJudge, FakeJudge], ids=["rubric", "fake"])
-def judge(request: pytest.FixtureRequest) -> Judge:
-    make: Callable[[], Judge] = request.param
-    return make()
+@pytest.fixture(params=["rubric", "fake", "openai"])
+def judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
+    if request.param != "openai":
+        yield RubricJudge() if request.param == "rubric" else FakeJudge()
+        return
+    with LoopbackOpenAI() as loopback:
+        server = OpenAIServer(KEY, loopback.url)
+        yield OpenAIJudge(server, FakeLedger())
+        server.close()
 
 
 def clip(text: str = TEXT, *, is_recognised: bool = True, duration_s: float = 7.0, levels: dict[str, str] | None = None) -> ClipText:

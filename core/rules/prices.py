@@ -1,0 +1,136 @@
+"""What a paid call costs, and what one is likely to: prices by model, and tokens guessed from characters and past calls."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from core.errors import InvalidInput
+from core.model.calls import Usage
+
+CHARS_A_TOKEN = 4.0
+"""English prose. Source: OpenAI's own rule of thumb for its tokenizers."""
+
+TOKENS_A_VERDICT = 60
+"""One item of a judge's answer: six fields, a reason of up to fifteen words."""
+
+MIN_CALLS_TO_CALIBRATE = 5
+"""With fewer past calls a plan uses the rules of thumb."""
+
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPrice:
+    """US dollars for what one model reads, writes or listens to; None where it is not paid so."""
+
+    model: str
+    in_usd: float | None = None
+    """A million tokens (for a voice: characters) in."""
+    out_usd: float | None = None
+    """A million tokens out."""
+    cached_usd: float | None = None
+    """A million tokens in that the provider's cache served; None: as `in_usd`."""
+    minute_usd: float | None = None
+    """A minute of sound, by the second."""
+    as_of: date | None = None
+    """When the price was read; the operator's own edit carries its day."""
+
+
+PRICED_ON = date(2026, 6, 21)
+"""The defaults are OpenAI's list prices of that day. Prices change: the operator checks and edits them in Settings."""
+
+DEFAULT_PRICES: Mapping[str, ModelPrice] = {
+    price.model: price
+    for price in (
+        ModelPrice("gpt-4o-mini", 0.15, 0.60, 0.075, as_of=PRICED_ON),
+        ModelPrice("gpt-4o", 2.50, 10.00, 1.25, as_of=PRICED_ON),
+        ModelPrice("gpt-4.1", 2.00, 8.00, 0.50, as_of=PRICED_ON),
+        ModelPrice("gpt-4.1-mini", 0.40, 1.60, 0.10, as_of=PRICED_ON),
+        ModelPrice("gpt-4.1-nano", 0.10, 0.40, 0.025, as_of=PRICED_ON),
+        ModelPrice("text-embedding-3-small", 0.02, 0.0, as_of=PRICED_ON),
+        ModelPrice("text-embedding-3-large", 0.13, 0.0, as_of=PRICED_ON),
+        ModelPrice("tts-1", 15.0, 0.0, as_of=PRICED_ON),
+        ModelPrice("tts-1-hd", 30.0, 0.0, as_of=PRICED_ON),
+        ModelPrice("whisper-1", minute_usd=0.006, as_of=PRICED_ON),
+    )
+}
+
+
+def checked_price(price: ModelPrice) -> ModelPrice:
+    """The same price. Raises: InvalidInput unless it names a model and every figure is finite and at least 0."""
+    figures = (price.in_usd, price.out_usd, price.cached_usd, price.minute_usd)
+    if not price.model.strip():
+        raise InvalidInput("A price needs the name of its model.")
+    if any(figure is not None and not (math.isfinite(figure) and figure >= 0) for figure in figures):
+        raise InvalidInput(f"The price of {price.model} is not a number of at least 0.", hint="Give US dollars, such as 0.15.")
+    return price
+
+
+def price_table(edits: Iterable[ModelPrice] = ()) -> dict[str, ModelPrice]:
+    """The defaults with the operator's edits over them, in the order in which they were made. Raises: InvalidInput."""
+    return {**DEFAULT_PRICES, **{price.model: checked_price(price) for price in edits}}
+
+
+def find_price(model: str, prices: Mapping[str, ModelPrice]) -> ModelPrice | None:
+    """The price of a model, or of the model that it is a dated snapshot of (`gpt-4o-mini-2024-07-18`); None if not known."""
+    return prices.get(model) or prices.get(re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model))
+
+
+def cost_usd(usage: Usage, price: ModelPrice | None) -> float | None:
+    """What one call cost; None when its price or a part of its usage is not known ("at least")."""
+    if price is None:
+        return None
+    if price.minute_usd is not None:
+        return None if usage.audio_s is None else math.ceil(usage.audio_s) / 60.0 * price.minute_usd
+    if usage.tokens_in is None or usage.tokens_out is None or price.in_usd is None or price.out_usd is None:
+        return None
+    cached = min(max(usage.tokens_cached, 0), usage.tokens_in)
+    cached_usd = price.in_usd if price.cached_usd is None else price.cached_usd
+    return ((usage.tokens_in - cached) * price.in_usd + cached * cached_usd + usage.tokens_out * price.out_usd) / MILLION
+
+
+def count_tokens(text: str) -> int:
+    """About how many tokens a text is: a quarter of its characters, rounded up."""
+    return math.ceil(len(text) / CHARS_A_TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class PastCall:
+    """What one finished call of the same model and prompt version used."""
+
+    chars_in: int
+    """Everything that was sent: prompt, schema and clip."""
+    n_words: int
+    """Words that it was asked about."""
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRates:
+    """How tokens follow from what is asked."""
+
+    tokens_a_char: float = 1 / CHARS_A_TOKEN
+    tokens_out_a_word: float = float(TOKENS_A_VERDICT)
+    n_calls: int = 0
+    """The past calls that these rates were taken from; 0: rules of thumb."""
+
+    def usage(self, chars_in: int, n_words: int) -> Usage:
+        """What one call of this size is likely to use; nothing is taken to be cached."""
+        return Usage(math.ceil(chars_in * self.tokens_a_char), math.ceil(n_words * self.tokens_out_a_word))
+
+
+def calibrate(past: Sequence[PastCall]) -> TokenRates:
+    """Rates from past calls (sums over sums, so that long calls weigh more); the rules of thumb from fewer than five."""
+    told = [call for call in past if call.chars_in > 0 and call.n_words > 0 and call.tokens_in > 0]
+    if len(told) < MIN_CALLS_TO_CALIBRATE:
+        return TokenRates()
+    return TokenRates(
+        sum(call.tokens_in for call in told) / sum(call.chars_in for call in told),
+        sum(call.tokens_out for call in told) / sum(call.n_words for call in told),
+        len(told),
+    )
