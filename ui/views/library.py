@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import InvalidInput, NotFound, WordreelError
-from core.services.library import FILM_SUFFIXES, FilmCard
+from core.services.library import FILM_SUFFIXES
 from ui.cli.session import actor
 from ui.parts import page
-from ui.parts.figures import count, duration
-from ui.parts.markup import Markup, chip, div, el, icon, join, meter, show, span, state, table
+from ui.parts.figures import count
+from ui.parts.library_films import films_table
+from ui.parts.markup import div, el, icon, meter, show, span, state, table
 
 if TYPE_CHECKING:
     from core.store.runs import JobRow
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 EVERY_S = 1.0
 ENDED = ("succeeded", "failed", "cancelled")
-ENGINES = {"espeak_ng": "Known from the voice that spoke it", "faster_whisper": "Heard by Whisper"}
 OUTCOMES = {
     "ingested": ("check_circle", "Taken in", "ok"),
     "known": ("check", "Known already", "dim"),
@@ -49,12 +49,12 @@ def render(app: App) -> None:
     demo = [card for card in cards if card.film.is_demo]
     if own:
         page.section("Own films", "read in place, never changed")
-        show(_films(own, "Own films"))
+        show(films_table(own, "Own films"))
     else:
         page.note("No film of your own yet. Add a folder: nothing is copied, and your files are never changed.", "info")
     if demo:
         page.section("Demo films", "made on this machine, for demo bundles only")
-        show(_films(demo, "Demo films"))
+        show(films_table(demo, "Demo films"))
 
 
 def _nothing_yet(app: App) -> None:
@@ -121,30 +121,3 @@ def _outcome(job: JobRow) -> None:
     ]
     if rows:
         show(table(heads, rows, label="Files of this job", widths="44% 140px auto"))
-
-
-def _films(cards: list[FilmCard], label: str) -> Markup:
-    heads = [
-        ("Film", "strong"),
-        ("Year", "num"),
-        ("Length", "num"),
-        ("Words", "num"),
-        ("Words come from", "cut"),
-        ("State", "nowrap"),
-        ("Path", "mono cut"),
-    ]
-    return table(heads, [_film(card) for card in cards], label=label, widths="20% 48px 92px 64px 22% 150px auto")
-
-
-def _film(card: FilmCard) -> list[object]:
-    film = card.film
-    title = join([icon("science", "dim", "Demo"), " ", film.title]) if film.is_demo else film.title
-    if card.is_verified_by_audio:
-        words = state("hearing", ENGINES.get(card.engine, f"Heard by {card.engine.replace('_', ' ')}"), "ok")
-    elif card.n_words:
-        words = state("closed_caption", "Captions, not verified by the sound", "warn")
-    else:
-        words = state("help", "; ".join(card.notes) or "No captions and no recogniser: no word yet", "warn")
-    standing = chip("link_off", "Missing", "warn") if film.state == "missing" else state("check", "Present", "dim")
-    path = el("span", str(film.path), title=str(film.path))
-    return [title, film.year or "", duration(film.duration_s), f"{card.n_words:,}", words, standing, path]
