@@ -36,9 +36,11 @@ The first start sets up .venv beside this file (about 1.6 GB, a minute on a usua
   review           next, decide, undo, queue
   coverage         how well each bundle is covered
   export           sends what is approved to a backend
-  ingest           takes in films: PATH...
+  ingest, list     takes in films of your own: PATH...; shows them
   worker           a worker alone, on this machine or another
+  queue            status, file-status, cancel, retry, healthchecks: long work, and who does it
   backup, restore  the workspace
+  demo             status, remove: the demo clips
 
 Every command has its own --help once Wordreel is set up.
 """

@@ -86,7 +86,8 @@ class App:
 
     def worker_command(self) -> list[str]:
         """The command that starts a worker on this workspace."""
-        return [sys.executable, "-m", "ui.cli", "worker"]
+        shield = ["-P"] if sys.flags.safe_path else []  # as `run.py` started us: nothing in the current folder shadows our modules
+        return [sys.executable, *shield, "-m", "ui.cli", "worker"]
 
     def with_worker(self) -> AbstractContextManager[subprocess.Popen[bytes] | None]:
         """While it is entered some worker is alive: another's, or one of our own that ends with it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ui.cli.options import Json
+from ui.cli.options import LARGEST, Json
 from ui.cli.output import OUT
 from ui.cli.session import actor, opened
 
@@ -35,14 +35,18 @@ def discover(
     gaps: Annotated[str, typer.Option(help="The words of this bundle that are under their want.")] = "",
     source: Annotated[str, typer.Option(help="clipcafe or library (your own films).")] = "library",
     want: Annotated[int, typer.Option(help="Good clips a word should end with.", min=1, max=20)] = 3,
-    max_videos: Annotated[int, typer.Option("--max-videos", help="Hits a word that are considered, in the source's order.", min=1)] = 100,
-    max_downloads: Annotated[int | None, typer.Option("--max-downloads", help="Stop cleanly after so many downloads.", min=0)] = None,
+    max_videos: Annotated[
+        int, typer.Option("--max-videos", help="Hits a word that are considered, in the source's order.", min=1, max=LARGEST)
+    ] = 100,
+    max_downloads: Annotated[
+        int | None, typer.Option("--max-downloads", help="Stop cleanly after so many downloads.", min=0, max=LARGEST)
+    ] = None,
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", help="Stop before the call that would pass it, in US dollars.", min=0)
     ] = None,
     min_score: Annotated[
         float | None,
-        typer.Option("--min-score", help="Least relevance for the desk, applied when reading; the workspace's, 0.6, unless set.", min=0, max=1),
+        typer.Option("--min-score", help="Least relevance for the desk, applied when reading; unless set, the workspace's (0.6).", min=0, max=1),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what it would cost.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; a worker goes on.")] = False,
@@ -71,7 +75,7 @@ def discover(
         with opened() as app:
             _answer_plan(app, choice, settings)
         return
-    with opened(with_worker=not detach) as app:
+    with opened() as app:
         chosen = app.discovery.choose(choice, want=want)
         for line in chosen.report:
             OUT.say(line)
@@ -79,11 +83,12 @@ def discover(
         if detach:
             _answer(app, app.discovery.summary(run_id))
             return
-        _follow(app, run_id)
+        with app.with_worker():
+            _follow(app, run_id)
 
 
 @runs.callback()
-def _runs(context: typer.Context) -> None:
+def _runs(context: typer.Context, json: Json = False) -> None:
     """List runs when no subcommand is named."""
     if context.invoked_subcommand is None:
         list_runs()
@@ -134,9 +139,10 @@ def cancel(run_id: RunId, json: Json = False) -> None:
 @runs.command()
 def retry(run_id: RunId, json: Json = False) -> None:
     """Do again just what failed, and wait for it."""
-    with opened(with_worker=True) as app:
+    with opened() as app:
         app.discovery.retry(run_id)
-        _follow(app, run_id)
+        with app.with_worker():
+            _follow(app, run_id)
 
 
 def _follow(app: App, run_id: str) -> None:
@@ -166,8 +172,10 @@ def _answer(app: App, summary: RunSummary) -> None:
     words = summary.words
     lines = [
         f"Run {run.number} ({run.run_id}), {run.name}: {summary.status}{', ' + run.reason if run.reason else ''}.",
-        f"{words['total']} words: {words['done']} done, {words['none_found']} without a clip, {words['failed']} failed, "
-        f"{words['waiting_for_quota']} waiting, {words['cancelled']} cancelled.",
+        (
+            f"{words['total']} words: {words['done']} done, {words['none_found']} without a clip, {words['failed']} failed, "
+            f"{words['waiting_for_quota']} waiting, {words['cancelled']} cancelled."
+        ),
         f"{summary.clips} clips, {summary.mappings} proposals, {summary.not_heard} not heard, {summary.elapsed_s:.1f} s.",
         *(f"  {failure.word}: failed at {failure.stage}, {failure.reason}" for failure in summary.failed),
     ]
@@ -180,7 +188,8 @@ def _answer_plan(app: App, choice: object, settings: object) -> None:
     from core.model.runs import RunSettings
     from core.services.discovery import WordChoice
 
-    assert isinstance(choice, WordChoice) and isinstance(settings, RunSettings)
+    assert isinstance(choice, WordChoice)
+    assert isinstance(settings, RunSettings)
     chosen = app.discovery.choose(choice, want=settings.want, is_kept=False)
     found = app.discovery.plan(chosen, settings)
     OUT.answer(

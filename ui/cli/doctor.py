@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -18,6 +18,8 @@ from ui.cli.output import OUT
 if TYPE_CHECKING:
     from core.config import Config
     from core.wiring import App
+
+Subject = TypeVar("Subject")
 
 LEAST_FREE_BYTES = 2 * 1024**3
 OLDEST_BACKUP = timedelta(days=2)
@@ -48,6 +50,7 @@ def doctor(json: Json = False) -> None:
     providers: dict[str, object] = {}
     if all(check.ok for check in checks if check.name == "workspace"):
         checks += _safely(_database, config)
+    if all(check.ok for check in checks if check.name in ("workspace", "database")):
         providers, more = _with_app(config)
         checks += more
     is_ok = all(check.ok for check in checks)
@@ -59,17 +62,18 @@ def doctor(json: Json = False) -> None:
         raise typer.Exit(2)
 
 
-def _safely(look: Callable[[Config], Iterator[Check]], config: Config) -> list[Check]:
+def _safely(look: Callable[[Subject], Iterator[Check]], subject: Subject) -> list[Check]:
     """A check that cannot be made is itself a finding, and the others go on."""
     from core.errors import WordreelError
 
     found: list[Check] = []
+    name = look.__name__.strip("_").replace("_", " ")
     try:
-        found.extend(look(config))
+        found.extend(look(subject))
     except WordreelError as error:
-        found.append(Check(look.__name__.strip("_"), ok=False, detail=error.message, fix=error.hint))
+        found.append(Check(name, ok=False, detail=error.message, fix=error.hint))
     except Exception as error:  # noqa: BLE001 - whatever a broken library raises is the finding
-        found.append(Check(look.__name__.strip("_"), ok=False, detail=f"{type(error).__name__}: {error}", fix="Run `python run.py setup`."))
+        found.append(Check(name, ok=False, detail=f"{type(error).__name__}: {error}", fix="Run `python run.py setup`."))
     return found
 
 
@@ -138,7 +142,7 @@ def _with_app(config: Config) -> tuple[dict[str, object], list[Check]]:
         providers = {found.name: {"uses": found.uses, "why": found.why, "better": found.better, "ok": found.is_ok} for found in listed}
         checks = [Check(found.name, found.is_ok, found.uses, "" if found.is_ok else found.better) for found in listed]
         for look in (_whisper, _backups, _workers, _backend, _port):
-            checks += _safely(lambda _, look=look: look(app), config)  # type: ignore[misc]
+            checks += _safely(look, app)
         return dict(providers), checks
     finally:
         app.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ui.cli.options import Backend, Json
+from ui.cli.options import LARGEST, Backend, Json
 from ui.cli.output import OUT, is_asking_allowed
 from ui.cli.session import actor, opened
 
@@ -41,12 +41,16 @@ def export(
         with opened() as app:
             _show_preview(app, backend_url, bundle, allow_strong_language)
         return
-    with opened(with_worker=True) as app:
+    with opened() as app:
         confirmed = yes or _is_confirmed(app, backend_url, bundle, allow_strong_language)
         batch_id = app.exports.create_batch(
             backend_url, bundle or None, actor(), allow_strong_language=allow_strong_language, confirmed=confirmed
         )
-        _answer(_wait(app, batch_id))
+        batch = app.exports.batch(batch_id)
+        if batch.summary.ended_at is None:
+            with app.with_worker():
+                batch = _wait(app, batch_id)
+        _answer(batch)
 
 
 @commands.command()
@@ -65,7 +69,7 @@ def verify(
 
 @commands.command()
 def retract(
-    mapping_id: Annotated[int, typer.Argument(metavar="ID", help="The mapping that was removed at the backend by hand.")],
+    mapping_id: Annotated[int, typer.Argument(metavar="ID", help="The mapping that was removed there by hand.", min=1, max=LARGEST)],
     backend_url: Backend = "",
     json: Json = False,
 ) -> None:

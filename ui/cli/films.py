@@ -28,9 +28,9 @@ def ingest(
     """Take in films of your own; they are read in place and never changed."""
     from core.services.library import ingest_json
 
-    with opened(with_worker=True) as app:
+    with opened() as app:
         job_id = app.library.ingest(paths, actor=actor())
-        with OUT.progress("Taking in") as update:
+        with app.with_worker(), OUT.progress("Taking in") as update:
             while (job := app.library.job(job_id)).status in ("queued", "running"):
                 update(job.done, job.total, job.detail)
                 time.sleep(POLL_S)

@@ -19,13 +19,22 @@ class SecretsOut(logging.Formatter):
 
     def __init__(self, secrets: Collection[str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
-        self._secrets = sorted((secret for secret in secrets if len(secret) >= LEAST_SECRET), key=len, reverse=True)
+        self._secrets = _hideable(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        for secret in self._secrets:
-            line = line.replace(secret, HIDDEN)
-        return line
+        return without_secrets(super().format(record), self._secrets)
+
+
+def without_secrets(text: str, secrets: Collection[str] | None = None) -> str:
+    """The text with every secret's value replaced; `secrets`: those of this process, unless given."""
+    for secret in _hideable(secret_values()) if secrets is None else secrets:
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
+def _hideable(secrets: Collection[str]) -> list[str]:
+    """Those long enough to be hidden, longest first."""
+    return sorted((secret for secret in secrets if len(secret) >= LEAST_SECRET), key=len, reverse=True)
 
 
 def set_up_logs(*, level: int = logging.INFO) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
 
 import typer
 
-from core.errors import WordreelError
+from core.errors import InvalidInput, StoreError, WordreelError
 from ui.cli import discover, exports, films, review, system, vocab
 from ui.cli.output import OUT, usage_error
 
@@ -41,19 +43,37 @@ def main(arguments: list[str] | None = None) -> None:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["serve", *arguments]
     OUT.is_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 shows what it can
     from typer._click.exceptions import ClickException  # typer carries its own click; its public names lack this one
 
     try:
+        _require_text(arguments)
         sys.exit(app(arguments, standalone_mode=False) or 0)
     except WordreelError as error:
         OUT.fail(error)
     except typer.Exit as done:
         sys.exit(done.exit_code)
-    except typer.Abort:
-        sys.exit(130)
     except ClickException as error:
         OUT.fail(usage_error(error.format_message(), "`python run.py --help` shows the commands."))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (KeyboardInterrupt, typer.Abort):
+        OUT.interrupted()
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if not error.filename:
+            OUT.fail_by_bug()
+        OUT.fail(StoreError(f"{os.fsdecode(error.filename)}: {error.strerror}.", hint="See that it is there and may be read or written."))
+    except Exception:  # noqa: BLE001 - the outermost door: a bug is shown without secrets
+        OUT.fail_by_bug()
+
+
+def _require_text(arguments: list[str]) -> None:
+    """Raises: InvalidInput for an argument that is no text and names no file either."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            if not os.path.lexists(argument):
+                raise InvalidInput(f"{argument!r} is not UTF-8 text.", hint="Type it again; nothing was done.") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +20,15 @@ class Output:
 
     def answer(self, document: object, *lines: str) -> None:
         """Print the answer: the document for machines, the lines for people."""
-        if self.is_json:
-            sys.stdout.write(json.dumps(document, ensure_ascii=True, default=str) + "\n")
-        else:
-            for line in lines:
-                sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        try:
+            if self.is_json:
+                sys.stdout.write(json.dumps(document, ensure_ascii=True, default=str) + "\n")
+            else:
+                for line in lines:
+                    sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read has enough; the work is done all the same
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def table(self, document: object, heads: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str, after: str = "") -> None:
         """Print rows under heads; numbers to the right."""
@@ -54,6 +58,24 @@ class Output:
             if error.hint:
                 sys.stderr.write(f"{error.hint}\n")
         raise SystemExit(error.exit_code)
+
+    def interrupted(self) -> NoReturn:
+        """Ctrl-C: exit 130, as shells have it."""
+        error = UserError("Interrupted.", hint="The same command takes it up again; nothing is done twice.")
+        error.code = "interrupted"
+        error.exit_code = 130
+        self.fail(error)
+
+    def fail_by_bug(self) -> NoReturn:
+        """Show the traceback of what is being handled, without secrets; with `--json` the error object is the last line."""
+        import traceback
+
+        from ui.cli.logs import without_secrets
+
+        sys.stderr.write(without_secrets(traceback.format_exc()))
+        error = WordreelError(f"A fault in Wordreel: {type(sys.exc_info()[1]).__name__}.", hint="Please report it with the lines above.")
+        error.code = "bug"
+        self.fail(error)
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Any]:

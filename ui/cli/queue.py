@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ui.cli.options import Json
+from ui.cli.options import LARGEST, Json
 from ui.cli.output import OUT
 from ui.cli.session import opened
 
@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @commands.command()
-def status(limit: Annotated[int, typer.Option(help="At most so many of each.", min=1)] = 50, json: Json = False) -> None:
+def status(limit: Annotated[int, typer.Option(help="At most so many of each.", min=1, max=LARGEST)] = 50, json: Json = False) -> None:
     """Jobs and runs, newest first."""
     from core.store.runs import list_jobs
 

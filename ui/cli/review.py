@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import typer
 
-from ui.cli.options import Json
+from ui.cli.options import LARGEST, Json
 from ui.cli.output import OUT
 from ui.cli.session import actor, opened
 
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 @commands.command()
 def queue(
-    limit: Annotated[int | None, typer.Option(help="At most so many.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many.", min=1, max=LARGEST)] = None,
     bundle: Annotated[str, typer.Option(help="Only words of this bundle.")] = "",
     min_score: Annotated[
         float | None, typer.Option("--min-score", help="Least relevance, in place of each run's own.", min=0, max=1)
@@ -36,6 +36,8 @@ def queue(
 
     wanted = QueueFilter(bundle=bundle, min_score=min_score, is_strict=strict, with_all=everything)
     with opened() as app:
+        if bundle:
+            app.vocabulary.bundle_words(bundle)  # a name that is mistyped is no empty queue
         found = app.review.queue(wanted, limit=limit)
     items = [item.as_json() for item in found.items]
     rows = [(item["mapping_id"], item["word"], item["relevance"], item["evidence"], item["state"], item["slug"]) for item in items]
@@ -69,12 +71,14 @@ def show_next(json: Json = False) -> None:
 
 @commands.command()
 def decide(
-    mapping_id: Annotated[int, typer.Argument(metavar="MAPPING_ID")],
+    mapping_id: Annotated[int, typer.Argument(metavar="MAPPING_ID", min=1, max=LARGEST)],
     decision: Annotated[str, typer.Argument(help="approve, reject, skip or flag.")],
     reason: Annotated[list[str] | None, typer.Option(help="Why it is rejected; may be given more than once.")] = None,
     score: Annotated[float | None, typer.Option(help="Your score, 0 to 1.")] = None,
     note: Annotated[str, typer.Option(help="A note.")] = "",
-    version: Annotated[int | None, typer.Option(help="The version that you saw; without it the current one is meant.")] = None,
+    version: Annotated[
+        int | None, typer.Option(help="The version that you saw; without it the current one is meant.", min=0, max=LARGEST)
+    ] = None,
     json: Json = False,
 ) -> None:
     """Decide on one mapping."""

@@ -1,10 +1,10 @@
-"""The application that a command works on, and the worker that long commands need."""
+"""The application that a command works on, and who gives it."""
 
 from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,15 +12,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(*, with_worker: bool = False) -> Iterator[App]:
-    """The application; with a worker of our own where none is alive, which ends with the command."""
+def opened() -> Iterator[App]:
+    """The application. A command that waits enters `app.with_worker()` once it knows that there is something to wait for."""
     from core.config import load_config
     from core.wiring import build_app
 
     app = build_app(load_config())
     try:
-        with app.with_worker() if with_worker else nullcontext():
-            yield app
+        yield app
     finally:
         app.close()
 

@@ -42,7 +42,8 @@ def import_list(
         )
     changes = report.difference
     lines = [
-        f"{report.accepted} words of {report.exam}, {report.duplicates} duplicates, {len(report.changed)} changed, {len(report.refused)} refused.",
+        f"{report.accepted} words of {report.exam}, {report.duplicates} duplicates.",
+        f"{len(report.changed)} rows changed, {len(report.refused)} refused.",
         f"Against the list before: {len(changes.added)} added, {len(changes.removed)} removed, {len(changes.moved)} at another level.",
         *(f"  line {row.line}: {row.before!r} read as {row.after!r}" for row in report.changed[:20]),
         *(f"  line {row.line}: {row.text[:60]!r} refused, {row.reason}" for row in report.refused[:20]),

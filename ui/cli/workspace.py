@@ -41,8 +41,15 @@ def restore(
     """Bring a backup back; the server and every worker must be stopped. What it replaces is kept beside it."""
     from core.config import load_config
     from core.services.backups import Backups
+    from ui.server_lock import ServerLock
 
-    report = Backups.restore(path.expanduser().resolve(), load_config().home_path, overwrite=overwrite)
+    home_path = load_config().home_path
+    lock = ServerLock(home_path, "a restore that is under way") if home_path.is_dir() else None
+    try:
+        report = Backups.restore(path.expanduser().resolve(), home_path, overwrite=overwrite)
+    finally:
+        if lock is not None:
+            lock.release()
     OUT.answer(report.as_json(), f"Restored {report.from_path} into {report.home_path}.")
 
 
