@@ -33,7 +33,7 @@ def test_own_films_by_the_screens(page: Page, own_app: Server, films_path: Path)
     start_run(page, own_app, ", ".join(WORDS))
     expect(page.get_by_role("status").get_by_text("Ended.")).to_be_visible(timeout=RUN_S)
     words = page.get_by_role("table", name="Words of this run")
-    expect(words.get_by_role("row", name=re.compile("^elephant"))).to_contain_text("No clip found")
+    expect(words.get_by_role("row", name=re.compile("^elephant"))).to_contain_text("Nobody says it in what was searched")
     summary = own_app.ask(f"/api/runs/{own_app.ask('/api/runs')['runs'][0]['run_id']}")
     assert summary["words"] == {**summary["words"], "done": 3, "none_found": 1, "failed": 0}
 
