@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from core.errors import WordreelError
 from core.model.calls import Answer, PaidCall
 from core.model.clips import Clip, Hit, Verdict
 from core.model.exports import ItemResult, VideoItem
@@ -95,6 +96,14 @@ class Transcriber(Protocol):
         give no words and a note that says so.
         Raises: MediaError, ProviderError.
         """
+        ...
+
+
+class BatchTranscriber(Transcriber, Protocol):
+    """A transcriber that does several short clips for little more than the cost of one."""
+
+    def transcribe_many(self, media_paths: Sequence[Path], *, language: str) -> Sequence[Recognition | WordreelError]:
+        """One outcome a clip, in order; each as `transcribe` would give or raise it, and noted where clips were done together."""
         ...
 
 
