@@ -19,7 +19,8 @@ from ui.parts.ways import go
 from ui.parts.word_page import draw_word
 
 if TYPE_CHECKING:
-    from core.services.coverage import BundleCoverage
+    from core.rules.sheets import write_csv
+from core.services.coverage import BundleCoverage
     from core.wiring import App
 
 KS = (1, 2, 3)
@@ -77,9 +78,8 @@ def _nothing_yet(app: App) -> None:
 
 
 def _as_csv(covered: list[BundleCoverage]) -> str:
-    """The table for a spreadsheet. Names of bundles hold letters, figures and `_` alone, so that no cell can be a formula."""
+    """The table for a spreadsheet."""
     reasons = list(covered[0].reasons)
-    lines = [",".join(["bundle", "words", *[f"approved_{k}" for k in KS], "live", *reasons])]
-    cells = [[row.bundle, row.words, *[row.approved[k] for k in KS], row.live, *[row.reasons[name] for name in reasons]] for row in covered]
-    lines += [",".join(map(str, row)) for row in cells]
-    return "\n".join(lines) + "\n"
+    heads = ["bundle", "words", *[f"approved_{k}" for k in KS], "live", *reasons]
+    rows = [[row.bundle, row.words, *[row.approved[k] for k in KS], row.live, *[row.reasons[name] for name in reasons]] for row in covered]
+    return write_csv(heads, rows)
