@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -290,7 +289,7 @@ def build_work(config: Config, database: Database, worker_id: str) -> Work:
     """All that a worker of this workspace can do, wired to its database."""
     from core.adapters.source_library import LibrarySource
     from core.pipeline import choose, fetch, known, merge, probe, score, search, shortlist, transcribe
-    from core.pipeline.bench import Bench
+    from core.pipeline.bench import Bench, own_scratch
     from core.pipeline.ingest import Ingest
     from core.pipeline.refill import Refill
     from core.pipeline.work import Work
@@ -304,7 +303,7 @@ def build_work(config: Config, database: Database, worker_id: str) -> Work:
         {Source.LIBRARY: LibrarySource(database, app.media_tools)},
         app.judges(),
         transcribers,
-        config.home_path / "scratch" / f"{os.getpid()}",
+        own_scratch(config.home_path / "scratch"),
     )
     ways = {
         "known": known.run_known,

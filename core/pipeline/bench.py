@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +19,7 @@ from core.errors import ModelMissing
 from core.model.clips import Source
 from core.model.runs import RunSettings
 from core.model.vocabulary import VocabularyWord
+from core.pipeline.janitor import process_started
 from core.pipeline.work import WordEnd, WordStage
 from core.ports import ClipSource, Judge, MediaTools, Transcriber
 from core.rules.matching import WordMatcher
@@ -102,6 +106,16 @@ class Bench:
         """Held while one thread fetches or recognises a clip, so that another word's workflow finds it done."""
         with self._lock:
             return self._clip_locks.setdefault(clip_id, Lock())
+
+
+def own_scratch(folder: Path) -> Path:
+    """Where this process may put files for a while; what processes of this host left that have ended is removed."""
+    host = socket.gethostname()
+    for left in folder.glob("*-*"):
+        owner, _, pid = left.name.rpartition("-")
+        if owner == host and pid.isdigit() and int(pid) != os.getpid() and not process_started(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    return folder / f"{host}-{os.getpid()}"
 
 
 def digest(*parts: object) -> str:

@@ -169,6 +169,10 @@ def _fault_of(word: WordTiming, latest_start_s: float, silences: Sequence[Span])
     return _length_fault(word.text, span.duration_s)
 
 
+APART_S = 0.5
+"""A pause between two captions, as in sentences.CUE_PAUSE_S."""
+
+
 def fit_between(words: Sequence[WordTiming]) -> tuple[WordTiming, ...]:
     """Spread caption words that alignment did not find between the found words on their two sides, where they overlap those.
 
@@ -181,13 +185,18 @@ def fit_between(words: Sequence[WordTiming]) -> tuple[WordTiming, ...]:
             index += 1
             continue
         end = index
-        while end < len(fitted) and fitted[end].timed_by is TimedBy.CAPTION:
+        while end < len(fitted) and fitted[end].timed_by is TimedBy.CAPTION and (end == index or not _is_apart(fitted, end)):
             end += 1
         low_s = fitted[index - 1].end_s if index else float("-inf")
         high_s = fitted[end].start_s if end < len(fitted) else float("inf")
         fitted[index:end] = _fit_run(fitted[index:end], low_s, high_s)
         index = end
     return tuple(fitted)
+
+
+def _is_apart(words: Sequence[WordTiming], index: int) -> bool:
+    """Whether the captions have a pause before this word: what overlaps on one side of it says nothing of the other."""
+    return words[index].start_s - words[index - 1].end_s >= APART_S
 
 
 def _fit_run(run: Sequence[WordTiming], low_s: float, high_s: float) -> list[WordTiming]:
@@ -199,6 +208,9 @@ def _fit_run(run: Sequence[WordTiming], low_s: float, high_s: float) -> list[Wor
         low_s = min(run[0].start_s, high_s - length_s)
     if high_s == float("inf"):
         high_s = max(run[-1].end_s, low_s + length_s)
+    own_low_s, own_high_s = max(low_s, run[0].start_s), min(high_s, run[-1].end_s)
+    if own_high_s - own_low_s >= length_s / 2:  # most of the captions' own time is free: the words stay in it
+        low_s, high_s = own_low_s, own_high_s
     high_s = max(low_s, min(high_s, low_s + 3 * max(length_s, 0.3)))
     shares = [count_syllables(word.text) for word in run]
     moments = [low_s + (high_s - low_s) * sum(shares[:n]) / sum(shares) for n in range(len(run) + 1)]

@@ -16,7 +16,7 @@ from core.model.clips import FilmFacts, Hit, Source
 from core.model.runs import RunSettings, RunSummary
 from core.model.transcripts import Cue
 from core.pipeline import choose, fetch, known, merge, probe, score, search, shortlist, steps, transcribe
-from core.pipeline.bench import Bench
+from core.pipeline.bench import Bench, own_scratch
 from core.pipeline.refill import Refill, queue_refill
 from core.pipeline.run_control import RunControl
 from core.pipeline.steps import OpenWord
@@ -96,7 +96,7 @@ class World:
             {Source.LIBRARY: self.source},
             {"fake": self.judge},
             {"fake": self.transcriber},
-            self.home_path / "scratch",
+            own_scratch(self.home_path / "scratch"),
         )
         self.stages = self.bench.stages(WAYS, again="choose")
         self.work = Work(self.stages)

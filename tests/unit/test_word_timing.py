@@ -105,3 +105,17 @@ def test_caption_words_are_fitted_between_found_ones() -> None:
     fitted = fit_between(words)
     assert [round(w.start_s, 2) for w in fitted] == [1.0, 1.4, 1.7, 2.0, 3.0]
     assert [w.timed_by for w in fitted] == [w.timed_by for w in words]
+
+
+def test_a_word_after_a_pause_stays_in_its_own_caption() -> None:
+    """What overlaps the next found word is cut back; it is not drawn over the pause to the line before."""
+    found, guessed = TimedBy.ALIGNMENT, TimedBy.CAPTION
+    words = [
+        WordTiming("ugly", 11.0, 11.4, None, found),
+        WordTiming("ones.", 11.41, 12.04, None, guessed),
+        WordTiming("produced", 14.0, 14.7, None, guessed),
+        WordTiming("the", 14.58, 14.64, None, found),
+    ]
+    fitted = fit_between(words)
+    assert (fitted[1].start_s, fitted[1].end_s) == (11.41, 12.04)
+    assert (fitted[2].start_s, fitted[2].end_s) == (14.0, 14.58)
