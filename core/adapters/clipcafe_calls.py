@@ -13,7 +13,7 @@ from core.model.calls import Answer, PaidCall
 from core.ports import CallLedger
 from core.store.database import Database
 from core.store.ledger_rows import is_answered
-from core.store.rate_slots import MonthQuota, RateSlots, Slot, machine_counter_s
+from core.store.rate_slots import MonthQuota, RateSlots, Slot
 
 log = logging.getLogger("wordreel.clipcafe")
 
@@ -21,7 +21,10 @@ TRIES = 3
 """Of a request that was not answered, or not by ClipCafe; between them a pause."""
 TRIES_WHEN_LIMITED = 8
 """Of a request that was answered 429; in between everybody waits as it asked."""
+TRIES_WHEN_MISSED = 20
 PAUSE_S = 2.0
+SLOTS_A_CONNECTION = 4
+"""What one connection may use up before the request is put off."""
 UNNAMED_WAIT_S = 10.0
 """How long everybody waits after a 429 that does not say for how long."""
 
@@ -42,7 +45,7 @@ class Limits:
 
 
 class Gate:
-    """Handed to whoever sends: `pass_through` is called just before the request goes out, redirects within the host too."""
+    """Handed to whoever sends: `pass_through` is called when the connection stands, just before the request goes out."""
 
     def __init__(self, limits: Limits, on_wait: Callable[[float], None] | None) -> None:
         self._limits = limits
@@ -54,24 +57,28 @@ class Gate:
     def wait(self) -> None:
         """Get a slot, waiting for it, and count the request against the month. Raises: QuotaReached."""
         self._limits.requests.check()
-        self._slot = self._limits.slots.take(self._on_wait)
+        self._slot = self._limits.slots.grant(self._on_wait)
         self._month = self._limits.requests.take()
 
     def pass_through(self) -> None:
-        """Raises: SlotMissed when it is too late for the slot."""
-        if self._slot is None:
-            if self.is_sent:  # a redirect back to the host is one more request
-                self.wait()
-            else:
-                raise SlotMissed("A request without a rate slot was held back.")
-        assert self._slot is not None
-        slot, self._slot = self._slot, None
-        if machine_counter_s() > slot.expires_s:
-            raise SlotMissed("A request was held up past its rate slot; it takes another.")
-        self.is_sent = True
+        """Hold until the slot's moment; one that connecting took too long for is replaced if another can be had at once.
+
+        Raises: SlotMissed, and then nothing is sent.
+        """
+        if self._slot is None and self.is_sent:  # a redirect within the host is one more request
+            self.wait()
+        for _ in range(SLOTS_A_CONNECTION):
+            if self._slot is not None and self._limits.slots.hold(self._slot):
+                self._slot, self.is_sent = None, True
+                return
+            found = self._limits.slots.reserve(instead_of=self._slot)
+            self._slot = found if isinstance(found, Slot) else None
+        raise SlotMissed("A request was held up past its rate slot; it takes another.")
 
     def close(self) -> None:
-        """Uncount a request that never went out; its slot stays used."""
+        """Give back what a request that never went out had: its slot and its count."""
+        if self._slot is not None:
+            self._limits.slots.give_back(self._slot)
         if self._month and not self.is_sent:
             self._limits.requests.give_back(self._month)
 
@@ -120,7 +127,7 @@ class CountedCalls:
                     raise
             except SlotMissed:
                 n_missed += 1
-                if n_missed >= 20 * TRIES:
+                if n_missed >= TRIES_WHEN_MISSED:
                     raise
             except (NotSent, ProviderUnavailable) as error:
                 n_tries += 1

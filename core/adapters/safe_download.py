@@ -26,6 +26,9 @@ NOT_FILM_HEADS = (b"<", b"{", b"[", b"\xef\xbb\xbf<")
 """HTML, XML, JSON: somebody answered in the source's place, so that nobody knows whether the download counts."""
 FILM_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 
+BAD_LOCATION = "Invalid URL in location header"
+"""httpx reads where a redirect leads even where it is told not to follow it."""
+
 BeforeSend = Callable[[], None]
 
 
@@ -131,7 +134,11 @@ class SafeDownload:
             except NOT_SENT as error:
                 why = plain_of_secrets(plain_message(str(error)), self._secrets) or type(error).__name__
                 raise NotSent(f"{url.host} cannot be reached: {why}.", hint="Nothing was sent. Check the network.") from error
+            except httpx.InvalidURL as error:
+                raise AddressRefused(f"{url.host} sends the download to an address that is none.") from error
             except (httpx.TransportError, httpx.StreamError) as error:
+                if BAD_LOCATION in str(error):
+                    raise AddressRefused(f"{url.host} sends the download to an address that is none.") from error
                 late = f"took longer than {self._limits.deadline_s:g} s" if deadline.is_over else what_happened(error)
                 raise ProviderUnavailable(f"The download from {url.host} {late}.") from error
 

@@ -225,6 +225,10 @@ class ClipCafeSource:
                 raise NotSent(
                     f"ClipCafe cannot be reached: {why}.", hint="Check CLIPCAFE_BASE_URL and the network.", provider=PROVIDER
                 ) from error
+            except httpx.InvalidURL as error:
+                raise ProviderError(
+                    "ClipCafe sends requests to an address that is none.", hint="Check CLIPCAFE_BASE_URL.", provider=PROVIDER
+                ) from error
             except (httpx.TransportError, httpx.StreamError) as error:
                 late = f"took longer than {self._deadline_s:g} s" if deadline.is_over else what_happened(error)
                 raise self._in_doubt(late) from error

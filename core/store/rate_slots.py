@@ -48,10 +48,13 @@ def machine_name() -> str:
 class Slot:
     """The right to send one request."""
 
-    wait_s: float
-    """Sleep so long, then send. At most a second."""
+    slot_id: int
+    at_s: float
+    """On the database's clock; with `slot_id` it names the row."""
+    due_s: float
+    """On the machine's counter: send then, not before. At most a second ahead, in which one can connect."""
     expires_s: float
-    """On the machine's counter: a request that has not gone out by then needs another slot."""
+    """A request that has not gone out by then needs another slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,36 +110,57 @@ class RateSlots:
         self._sleep = sleep
 
     def take(self, on_wait: Callable[[float], None] | None = None) -> Slot:
-        """Wait for a slot, and for its moment; then send at once.
+        """Wait for a slot, and for its moment; then send at once."""
+        slot = self.grant(on_wait)
+        while not self.hold(slot):
+            found = self.reserve(instead_of=slot)
+            slot = found if isinstance(found, Slot) else self.grant(on_wait)
+        return slot
+
+    def grant(self, on_wait: Callable[[float], None] | None = None) -> Slot:
+        """Wait until there is a slot, but not for its moment: connect, then `hold`.
 
         `on_wait` is told every second or so for how long it will still be, and may raise to give up.
         """
-        while True:
-            found = self.reserve()
-            if isinstance(found, Wait):
-                if on_wait is not None:
-                    on_wait(found.wait_s)
-                self._sleep(min(found.wait_s, POLL_S))
-                continue
-            if found.wait_s > 0:
-                self._sleep(found.wait_s)
-                if self._is_blocked():
-                    continue
-            if self._counter() <= found.expires_s:
-                return found
+        while isinstance(found := self.reserve(), Wait):
+            if on_wait is not None:
+                on_wait(found.wait_s)
+            self._sleep(min(found.wait_s, POLL_S))
+        return found
 
-    def reserve(self) -> Slot | Wait:
-        """One look: a slot that is ours now, or how long until there is one. Nothing is reserved by a `Wait`."""
+    def hold(self, slot: Slot) -> bool:
+        """Sleep until the slot's moment; whether to send. False where it is too late, or the provider asked to wait meanwhile."""
+        wait_s = slot.due_s - self._counter()
+        if wait_s > 0:
+            self._sleep(wait_s)
+            if self._is_blocked():
+                return False
+        return self._counter() <= slot.expires_s
+
+    def reserve(self, instead_of: Slot | None = None) -> Slot | Wait:
+        """One look: a slot that is ours now, or how long until there is one. Nothing is reserved by a `Wait`.
+
+        `instead_of` is given back in the same moment: a slot of our own whose request certainly never went out.
+        """
         with self._database.write() as connection:
             row = self._locked(connection)
+            if instead_of is not None:
+                self._remove(connection, instead_of)
             reading, settled = self._settled(connection, row)
             at_s = next_slot_s(settled.slots, self.rate, reading.now_s, settled.blocked_until_s)
             wait_s = at_s - reading.now_s
             if wait_s > self.rate.horizon_s:
                 return Wait(wait_s - self.rate.horizon_s)
-            connection.execute(insert(rate_slots).values(name=self.name, at_s=at_s))
+            inserted = connection.execute(insert(rate_slots).values(name=self.name, at_s=at_s)).inserted_primary_key
+            assert inserted is not None
             self._forget(connection, reading.now_s)
-        return Slot(max(0.0, reading.counter_s + wait_s - self._counter()), reading.asked_s + wait_s + self.rate.grace_s)
+        return Slot(int(inserted[0]), at_s, reading.counter_s + wait_s, reading.asked_s + wait_s + self.rate.grace_s)
+
+    def give_back(self, slot: Slot) -> None:
+        """Somebody else may have it: its request certainly never went out."""
+        with self._database.write() as connection:
+            self._locked(connection)
+            self._remove(connection, slot)
 
     def block(self, wait_s: float, why: str = "") -> None:
         """The provider asked to wait: nobody sends before `wait_s` (at most 300 s) have passed. A longer block stays."""
@@ -177,6 +201,10 @@ class RateSlots:
             insert_new(connection, rate_limits, [new], on=("name",))
             row = connection.execute(query).one()
         return row
+
+    def _remove(self, connection: Connection, slot: Slot) -> None:
+        """The moment is compared too: SQLite hands out a number again. After a jump of the clock none matches, and it stays used."""
+        connection.execute(delete(rate_slots).where(rate_slots.c.slot_id == slot.slot_id, rate_slots.c.at_s == slot.at_s))
 
     def _settled(self, connection: Connection, row: Any) -> tuple[ClockReading, Settled]:
         """Read the clock and put right what a jump of it would spoil."""

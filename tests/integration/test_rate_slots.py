@@ -84,8 +84,18 @@ def test_several_processes_share_one_limit_and_use_it(place: tuple[Path, str]) -
     takers = [start_taker(place, limit, window_s, seconds) for _ in range(3)]
     moments = [float(line) for taker in takers for line in taker.communicate(timeout=60)[0].split()]
     assert most_in_a_window(moments, window_s) <= limit
-    spread = max(moments) - min(moments)
-    assert len(moments) >= 0.9 * limit * spread / window_s  # the exact share is a benchmark's; a broken one gives half
+    assert len(moments) > 2 * limit  # how well it is used is counted with clocks that obey, below
+
+
+def test_an_unbroken_stream_uses_97_per_cent(database: Database) -> None:
+    clocks = Clocks()
+    slots = clocks.slots(database)
+    start_s, n = clocks.true_s, 0
+    while clocks.true_s < start_s + 1200:
+        slots.take()
+        clocks.true_s += 0.02  # what a request takes to go out
+        n += 1
+    assert n >= 0.97 * 10 * 20
 
 
 def test_kill_9_leaves_reserved_slots_used(place: tuple[Path, str]) -> None:
@@ -145,6 +155,23 @@ def test_a_sender_that_was_paused_for_five_minutes_asks_again(database: Database
     clocks.true_s += 300.0
     assert clocks.counter() > stale.expires_s
     assert first.expires_s < stale.expires_s
+
+
+def test_a_slot_that_was_not_used_goes_to_somebody_else(database: Database) -> None:
+    clocks = Clocks()
+    slots = clocks.slots(database, limit=2)
+    kept, unused = slots.take(), slots.take()
+    assert isinstance(slots.reserve(), Wait)
+    clocks.true_s += 5.0
+    assert not slots.hold(unused)
+    again = slots.reserve(instead_of=unused)
+    assert isinstance(again, Slot)
+    assert slots.hold(again)
+    assert isinstance(slots.reserve(), Wait)
+    slots.give_back(unused)  # it is no longer its own: nothing happens
+    assert isinstance(slots.reserve(), Wait)
+    slots.give_back(kept)
+    assert isinstance(slots.reserve(), Slot)
 
 
 def test_a_block_holds_for_all_and_is_shown(database: Database) -> None:
