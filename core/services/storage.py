@@ -133,6 +133,7 @@ class Storage:
         """Put right what a crash left between a file and its row. To be called at start, before anything is served."""
         with self._database.read() as connection:
             stored = {row.media_id: row.is_stored for row in connection.execute(select(media.c.media_id, media.c.is_stored))}
+            stills = set(connection.execute(select(media.c.still_id).where(media.c.still_id.is_not(None))).scalars())
             of_clips = set(connection.execute(select(clips.c.media_id).where(clips.c.media_id.is_not(None))).scalars())
         present = set(self._media_files.ids())
         missing = tuple(sorted(media_id for media_id, is_stored in stored.items() if is_stored and media_id not in present))
@@ -143,7 +144,7 @@ class Storage:
                 _set_lost(connection, media_id, is_lost=True)
             for media_id in again:
                 _set_lost(connection, media_id, is_lost=False)
-        removed = self._media_files.sweep(set(stored))
+        removed = self._media_files.sweep(set(stored) | stills)
         _removed(StorageKind.TEMPORARY, self._temporary(OLD_S))
         return SweepReport(removed, missing, again)
 

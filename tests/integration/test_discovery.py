@@ -438,3 +438,20 @@ def test_titles_and_words_from_hell_change_nothing_but_themselves(world: World) 
     stored = list(world.home_path.rglob("*.mp4"))
     assert stored
     assert all(path.is_relative_to(world.home_path / "media") for path in stored)
+
+
+def test_a_sweep_at_start_leaves_clips_and_their_pictures(world: World) -> None:
+    import os
+
+    from core.services.storage import Storage
+    from tests.loopback.invariants import check_files
+
+    world.source.hits = {"refer": lines("refer", 1)}
+    world.discover("refer")
+    kept = sorted((world.home_path / "media").rglob("*.mp4"))
+    assert len(kept) == 2  # the clip and its still
+    for path in kept:
+        os.utime(path, (1, 1))
+    Storage(world.database, world.files, world.home_path).sweep()
+    assert sorted((world.home_path / "media").rglob("*.mp4")) == kept
+    check_files(world.database, world.files)
