@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import WordreelError
+from core.rules.sheets import write_csv
 from core.services.coverage_report import read_bundle_report
 from ui.parts import page
 from ui.parts.bundles import known_bundles, label_of
@@ -19,8 +20,7 @@ from ui.parts.ways import go
 from ui.parts.word_page import draw_word
 
 if TYPE_CHECKING:
-    from core.rules.sheets import write_csv
-from core.services.coverage import BundleCoverage
+    from core.services.coverage import BundleCoverage
     from core.wiring import App
 
 KS = (1, 2, 3)
