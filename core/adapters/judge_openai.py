@@ -22,7 +22,7 @@ from core.ports import CallCost, CallLedger, ClipText
 from core.rules.matching import WordMatcher
 from core.rules.orders import gives_orders, marked
 from core.rules.prices import ModelPrice, TokenRates, cost_usd, find_price, price_table
-from core.rules.verdicts import ReadAnswer, read_verdicts
+from core.rules.verdicts import MAX_ANSWER_CHARS, ReadAnswer, read_verdicts
 from core.rules.word_keys import word_key
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ MAX_TOKENS_OUT = 1_200
 """Five items with their reasons take about 350. A repair may take twice as many."""
 
 REASONING_MODELS = ("o1", "o3", "o4", "gpt-5")
-"""Names that start so refuse a temperature."""
+"""Names that start so refuse a temperature, and what they think counts as tokens out."""
+
+ROOM_TO_THINK = 4
+"""How many times as many tokens such a model may use."""
 
 _ITEM: dict[str, Any] = {
     "word": {"type": "string"},
@@ -165,12 +168,13 @@ def read_usage(usage: object) -> Usage:
 
 
 def _send(client: OpenAI, model: str, question: str, n_tokens: int) -> Any:
-    settings: dict[str, Any] = {} if model.startswith(REASONING_MODELS) else {"temperature": 0}
+    is_reasoning = model.startswith(REASONING_MODELS)
+    settings: dict[str, Any] = {} if is_reasoning else {"temperature": 0}
     return client.chat.completions.with_raw_response.create(
         model=model,
         messages=[{"role": "system", "content": prompt()}, {"role": "user", "content": question}],
         response_format={"type": "json_schema", "json_schema": {"name": "verdicts", "strict": True, "schema": dict(SCHEMA)}},
-        max_completion_tokens=n_tokens,
+        max_completion_tokens=n_tokens * ROOM_TO_THINK if is_reasoning else n_tokens,
         **settings,
     )
 
@@ -190,7 +194,7 @@ def _kept_body(given: ServerAnswer, host: str, model: str) -> dict[str, Any]:
     given_message = choice.get("message")
     message: Mapping[str, Any] = given_message if isinstance(given_message, dict) else {}
     texts = {"content": message.get("content"), "refusal": message.get("refusal"), "finish_reason": choice.get("finish_reason")}
-    return {name: _plain(text) if isinstance(text, str) else "" for name, text in texts.items()}
+    return {name: _plain(text[: MAX_ANSWER_CHARS + 1]) if isinstance(text, str) else "" for name, text in texts.items()}
 
 
 def _read(answer: Answer, asked: Sequence[str]) -> ReadAnswer:

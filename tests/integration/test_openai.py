@@ -128,6 +128,21 @@ def test_the_same_question_is_paid_once_whoever_asks(judge: OpenAIJudge, loopbac
     assert len(loopback.seen) == 1
 
 
+def test_a_model_that_thinks_gets_room_and_no_temperature(server: OpenAIServer, loopback: LoopbackOpenAI, kept: FakeLedger) -> None:
+    for model in ("gpt-4o-mini", "gpt-5-mini"):
+        OpenAIJudge(server, kept, model=model).judge(clip(), WORDS)
+    plain, thinking = (seen.body for seen in loopback.paid)
+    assert plain["temperature"] == 0 and "temperature" not in thinking
+    assert thinking["max_completion_tokens"] > plain["max_completion_tokens"] > 0
+
+
+def test_a_long_answer_is_kept_only_in_part(judge: OpenAIJudge, loopback: LoopbackOpenAI, kept: FakeLedger) -> None:
+    loopback.judge = lambda text, words: [{"word": "x" * 500_000}]
+    with pytest.raises(BadAnswer, match="longer than"):
+        judge.judge(clip(), WORDS)
+    assert all(len(answer.body["content"]) < 70_000 for answer in kept.kept.values())
+
+
 def test_words_that_are_not_spoken_are_not_asked(judge: OpenAIJudge, loopback: LoopbackOpenAI) -> None:
     assert judge.judge(clip(), WORDS[-1:])[0] == ()
     assert not loopback.seen
