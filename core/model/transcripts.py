@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+CORRECTION = "correction"
+"""The engine of a transcript that a person corrected."""
+
+
 class TimedBy(StrEnum):
     """How a word got its times."""
 

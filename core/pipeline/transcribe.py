@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.errors import UnsupportedMedia
 from core.model.clips import Clip
 from core.model.runs import Stage
-from core.model.transcripts import Transcript
+from core.model.transcripts import CORRECTION, Transcript
 from core.pipeline.bench import Bench, digest
 from core.pipeline.fetch import each_clip
 from core.pipeline.progress import WordTask
@@ -27,7 +27,7 @@ def transcribe_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
         raise UnsupportedMedia(f"{clip.slug} was not fetched.")
     transcriber = bench.transcriber(task.run.settings)
     with bench.database.read() as connection:
-        if clip.transcript_id is not None and load_transcript(connection, clip.transcript_id).engine == "correction":
+        if clip.transcript_id is not None and load_transcript(connection, clip.transcript_id).engine == CORRECTION:
             return
         known = find_transcript(connection, clip.media_id, transcriber.engine, transcriber.model)
     if known is None:

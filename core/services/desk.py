@@ -10,11 +10,11 @@ from uuid import uuid4
 from sqlalchemy import Connection, select
 
 from core.errors import Conflict, InvalidInput, NotFound
-from core.model.clips import Clip, Proposal
-from core.model.transcripts import Cue, Segment, TimedBy, Transcript, WordTiming
-from core.model.vocabulary import DEMO_PREFIX
+from core.model.clips import Clip, Evidence, EvidenceState, Occurrence, Proposal
+from core.model.transcripts import CORRECTION, Cue, Segment, TimedBy, Transcript, WordTiming
+from core.model.vocabulary import DEMO_PREFIX, VocabularyWord
 from core.ports import Aligner
-from core.rules.matching import tokenize
+from core.rules.matching import WordMatcher
 from core.rules.sentences import split_sentences
 from core.rules.strong_language import strong_words
 from core.rules.word_timing import spread_over_cue
@@ -149,7 +149,7 @@ class Desk:
                     "want": want,
                     "score": row.score,
                     "note": row.note,
-                    "evidence": _evidence_json(proposal, transcript),
+                    "evidence": _evidence_json(proposal, transcript, words[row.word_id]),
                     "proposal": _proposal_json(proposal),
                 }
             )
@@ -200,7 +200,7 @@ class Desk:
         return Transcript(
             transcript_id=uuid4().hex,
             media_id=before.media_id,
-            engine="correction",
+            engine=CORRECTION,
             model=before.model,
             language=before.language,
             text=text,
@@ -262,7 +262,7 @@ def _transcript_json(transcript: Transcript) -> dict[str, Any]:
             TimedBy.RECOGNITION: "timed by the recogniser, ± 100 ms",
             TimedBy.CAPTION: "time from the caption, ± 300 ms",
         }[timed_by],
-        "is_corrected": transcript.engine == "correction",
+        "is_corrected": transcript.engine == CORRECTION,
         "words": [
             {
                 "text": word.text,
@@ -279,34 +279,39 @@ def _transcript_json(transcript: Transcript) -> dict[str, Any]:
     }
 
 
-def _evidence_json(proposal: Proposal, transcript: Transcript) -> dict[str, Any]:
+def _evidence_json(proposal: Proposal, transcript: Transcript, word: VocabularyWord) -> dict[str, Any]:
     evidence = proposal.evidence
-    is_same = evidence.transcript_id == transcript.transcript_id
-    occurrences = []
-    for found in evidence.occurrences:
-        index = found.word_index if is_same else _nearest(transcript.words, found.form, found.start_s)
-        if index is None:
-            continue
-        word = transcript.words[index]
-        occurrences.append(
-            {
-                "form": found.form,
-                "word_index": index,
-                "n_words": found.n_words,
-                "start_s": round(word.start_s, 3),
-                "end_s": round(transcript.words[min(index + found.n_words, len(transcript.words)) - 1].end_s, 3),
-                "probability": found.probability,
-                "timed_by": str(word.timed_by),
-            }
-        )
+    if evidence.transcript_id != transcript.transcript_id:
+        evidence = _evidence_anew(evidence, transcript, word)
+    occurrences = [
+        {
+            "form": found.form,
+            "word_index": found.word_index,
+            "n_words": found.n_words,
+            "start_s": round(found.start_s, 3),
+            "end_s": round(found.end_s, 3),
+            "probability": found.probability,
+            "timed_by": found.timed_by,
+        }
+        for found in evidence.occurrences
+    ]
     return {"state": str(evidence.state), "occurrences": occurrences, "reasons": list(evidence.reasons)}
 
 
-def _nearest(words: Sequence[WordTiming], form: str, start_s: float) -> int | None:
-    """The index at which a form stands in a corrected text, nearest to where it was."""
-    first = next((token.casefold() for token in tokenize(form)), "")
-    places = [index for index, word in enumerate(words) if first and first in [token.casefold() for token in tokenize(word.text)]]
-    return min(places, key=lambda index: abs(words[index].start_s - start_s), default=None)
+def _evidence_anew(evidence: Evidence, transcript: Transcript, word: VocabularyWord) -> Evidence:
+    """The evidence after a correction: where the word stands in the corrected text; a text without it does not have it heard."""
+    places = WordMatcher([word]).find([timed.text for timed in transcript.words])
+    if not places:
+        return Evidence(EvidenceState.NOT_HEARD, (), transcript.transcript_id, ("Not in the corrected text.",))
+    known = {found.form.casefold(): found.probability for found in evidence.occurrences}
+    occurrences = []
+    for place in places:
+        own = transcript.words[place.first_index : place.first_index + place.n_tokens]
+        probability = known.get(place.form.casefold())
+        occurrences.append(
+            Occurrence(place.form, place.first_index, place.n_tokens, own[0].start_s, own[-1].end_s, probability, str(own[0].timed_by))
+        )
+    return Evidence(evidence.state, tuple(occurrences), transcript.transcript_id, evidence.reasons)
 
 
 def _proposal_json(proposal: Proposal) -> dict[str, Any]:

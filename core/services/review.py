@@ -12,12 +12,16 @@ from sqlalchemy import ColumnElement, Connection, select
 from core.errors import Conflict, InvalidInput, NotFound, Refused
 from core.model.clips import EvidenceState
 from core.model.reviews import DecisionKind, DecisionOutcome, DecisionRequest, MappingState, RejectReason
+from core.model.transcripts import CORRECTION
 from core.rules.decisions import DecisionEvent
+from core.rules.matching import WordMatcher
 from core.services.settings import Settings
 from core.store import reviews as rows
 from core.store.database import Database
+from core.store.media_rows import load_transcripts
 from core.store.reviews import MappingRow
 from core.store.tables import bundle_words, decisions, mappings, proposals
+from core.store.vocabulary import load_words
 from core.timing import now
 
 WAITING = (MappingState.IN_REVIEW, MappingState.FLAGGED, MappingState.SKIPPED)
@@ -162,11 +166,8 @@ class Review:
     @staticmethod
     def _append(connection: Connection, request: DecisionRequest, row: MappingRow) -> tuple[DecisionOutcome, Conflict | None]:
         """One new event; in conflict when the mapping has changed since the person saw it."""
-        if request.kind is DecisionKind.APPROVE and row.evidence_state is EvidenceState.NOT_HEARD and not request.note.strip():
-            raise Refused(
-                f"{row.word!r} is not heard in {row.slug}; approving needs a note that says why it counts.",
-                hint="Add a note, or reject it.",
-            )
+        if request.kind is DecisionKind.APPROVE and not request.note.strip():
+            _refuse_unspoken(connection, row)
         seen = row.version if request.seen_version is None else request.seen_version
         request = _completed(request, row)
         if seen == row.version:
@@ -213,6 +214,11 @@ class Review:
         with self._database.read() as connection:
             found = rows.mapping_rows(connection, mappings.c.mapping_id.in_(list(mapping_ids)))
         return {row.mapping_id: row for row in found}
+
+    def is_live(self, mapping_id: int) -> bool:
+        """Whether a target still shows this mapping to learners."""
+        with self._database.read() as connection:
+            return mapping_id in rows.live_mapping_ids(connection)
 
     def n_waiting(self) -> int:
         """Clips that wait for a person, parked ones left out."""
@@ -278,6 +284,21 @@ def _check(request: DecisionRequest) -> None:
         raise InvalidInput("An undo names no mapping.", hint="Use `review undo`.")
     if "\x00" in request.note or len(request.note) > 4000:
         raise InvalidInput("A note has at most 4,000 characters and no NUL.")
+
+
+def _refuse_unspoken(connection: Connection, row: MappingRow) -> None:
+    """An approval without a note needs a word that somebody or something hears.
+
+    A person's correction is that person's word for what is spoken: a word that it does not have is not heard.
+    """
+    why = "is not heard" if row.evidence_state is EvidenceState.NOT_HEARD else ""
+    transcript = load_transcripts(connection, [row.transcript_id or ""]).get(row.transcript_id or "")
+    if not why and transcript is not None and transcript.engine == CORRECTION:
+        matcher = WordMatcher(load_words(connection, [row.word_id]))
+        if not matcher.find([word.text for word in transcript.words]):
+            why = "is not in the corrected text"
+    if why:
+        raise Refused(f"{row.word!r} {why}: {row.slug}. Approving needs a note that says why it counts.", hint="Add a note, or reject it.")
 
 
 def _completed(request: DecisionRequest, row: MappingRow) -> DecisionRequest:

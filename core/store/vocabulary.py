@@ -22,7 +22,7 @@ def is_demo_name(name: str) -> bool:
 
 
 def save_words(connection: Connection, texts: Mapping[str, tuple[str, str]], *, language: str, is_demo: bool) -> dict[str, int]:
-    """Make sure that the words exist; a known word keeps its text and gains a part of speech or a definition it lacked.
+    """Make sure that the words exist; a known word keeps its text, and takes the part of speech and definition that the list has.
 
     Args:
         texts: word → (pos, definition).

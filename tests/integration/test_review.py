@@ -527,7 +527,19 @@ def test_a_corrected_clip_points_at_the_word_itself_and_never_at_a_longer_one(sh
     occurrences = shelf.desk.visit(clip_id)["targets"][0]["evidence"]["occurrences"]
     assert [one["word_index"] for one in occurrences] == [4]
     visit_and_correct(shelf, clip_id, "They prefer it here.")
-    assert shelf.desk.visit(clip_id)["targets"][0]["evidence"]["occurrences"] == []
+    evidence = shelf.desk.visit(clip_id)["targets"][0]["evidence"]
+    assert (evidence["state"], evidence["occurrences"]) == ("not_heard", [])
+
+
+def test_a_word_that_a_correction_took_out_cannot_be_approved_as_heard(shelf: Shelf) -> None:
+    clip_id = shelf.clip("one", "They refer it here.")
+    mapping_id = shelf.mapping(clip_id, "refer")
+    visit_and_correct(shelf, clip_id, "They prefer it here.")
+    request = DecisionRequest(mapping_id, DecisionKind.APPROVE, "mina", "k1")
+    with pytest.raises(Refused, match="corrected text"):
+        shelf.review.decide(request)
+    visit_and_correct(shelf, clip_id, "They referred it here.")
+    assert shelf.review.decide(request).state == "approved"
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
