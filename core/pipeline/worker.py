@@ -102,7 +102,8 @@ def _has_ended(parent_pid: int, started: str) -> bool:
 
     Not by PR_SET_PDEATHSIG, which fires when the thread that started us ends, not the process. Source: prctl(2).
     """
-    return os.getppid() != parent_pid and (not started or process_started(parent_pid) != started)  # it may have ended before we looked first
+    has_ended = not started or process_started(parent_pid) != started  # it may have ended before we looked first
+    return os.getppid() != parent_pid and has_ended
 
 
 def has_live_worker(database: Database) -> bool:
