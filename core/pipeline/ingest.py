@@ -45,7 +45,7 @@ class Ingest:
             if path in seen:
                 continue
             with self._bench.database.write() as connection:
-                run_rows.set_job(connection, job_id, detail=f"Listening to {Path(path).name}")
+                run_rows.set_job(connection, job_id, detail=f"Listening to {_shown(Path(path).name)}")
             done.append(self.take_in(Path(path), is_demo=bool(job.payload.get("is_demo"))))
             files = [{"path": file.path, "media_id": file.media_id, "status": file.status, "reason": file.reason} for file in done]
             with self._bench.database.write() as connection:
@@ -53,6 +53,8 @@ class Ingest:
 
     def take_in(self, path: Path, *, is_demo: bool) -> IngestedFile:
         """Take one film in; the same content with the same captions again is `known`."""
+        if _shown(str(path)) != str(path):
+            return IngestedFile(str(path), None, "failed", "Its name or folder is not UTF-8 text: rename it.")
         try:
             return self._take_in(path, is_demo=is_demo)
         except (MediaError, ProviderError) as error:
@@ -110,6 +112,11 @@ class Ingest:
             if cues:
                 return spoken_cues(cues), tuple(problems)
         return spoken_cues(self._bench.media_tools.embedded_captions(path)), tuple(problems)
+
+
+def _shown(name: str) -> str:
+    """A file's name as it can be stored: what is not UTF-8 in it becomes an escape."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def caption_files(path: Path) -> list[Path]:

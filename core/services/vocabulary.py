@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import Connection
 
 from core.errors import InvalidInput, NotFound
 from core.model.vocabulary import Bundle, ChangedRow, Level, ListedWord, ParsedList, RefusedRow, VocabularyWord
@@ -42,21 +45,23 @@ class ImportReport:
     is_applied: bool
 
     def as_json(self) -> dict[str, Any]:
-        """The answer of `vocab import --json`."""
-        return {
+        """The answer of `vocab import --json`; that of a dry run also counts what would change."""
+        found: dict[str, Any] = {
             "exam": self.exam,
             "accepted": self.accepted,
             "duplicates": self.duplicates,
             "changed": [{"line": row.line, "from": row.before, "to": row.after} for row in self.changed],
             "refused": [{"line": row.line, "text": row.text, "reason": row.reason} for row in self.refused],
             "bundles": dict(self.bundles),
-            "difference": {
-                "added": len(self.difference.added),
-                "removed": len(self.difference.removed),
-                "moved": len(self.difference.moved),
-            },
-            "applied": self.is_applied,
         }
+        if not self.is_applied:
+            changes = self.difference
+            found["difference"] = {"added": len(changes.added), "removed": len(changes.removed), "moved": len(changes.moved)}
+        return found
+
+
+class _Undone(Exception):
+    """Rolls back what a dry run wrote."""
 
 
 class Vocabulary:
@@ -83,21 +88,10 @@ class Vocabulary:
             _refuse_taken_names(rows.list_bundles(connection), parsed, exams)
             difference = self._difference(rows.exam_levels(connection, exam), rows.load_words(connection), parsed, exam)
         bundles: dict[str, int] = {}
-        if not is_dry_run:
-            with self._database.write() as connection:
-                for name in sorted(exams):
-                    listed = _listed(parsed, name, exam)
-                    ids = rows.save_words(connection, _texts(listed), language="en", is_demo=rows.is_demo_name(name))
-                    if listed:
-                        rows.replace_exam(connection, name, [(ids[word_key(word.text)], str(word.levels.get(name, ""))) for word in listed])
-                for name in sorted({bundle for word in parsed.words for bundle in word.bundles}):
-                    listed = [word for word in parsed.words if name in word.bundles]
-                    ids = rows.save_words(connection, _texts(listed), language="en", is_demo=rows.is_demo_name(name))
-                    rows.save_bundle(connection, name, [ids[word_key(word.text)] for word in listed], is_demo=rows.is_demo_name(name))
-                own = {bundle for word in parsed.words for bundle in word.bundles}
-                bundles = {
-                    bundle.name: bundle.n_words for bundle in rows.list_bundles(connection) if bundle.exam in exams or bundle.name in own
-                }
+        with suppress(_Undone), self._database.write() as connection:
+            bundles = _apply(connection, parsed, exam, exams)
+            if is_dry_run:
+                raise _Undone
         return ImportReport(exam, len(parsed.words), parsed.duplicates, parsed.changed, parsed.refused, bundles, difference, not is_dry_run)
 
     def bundles(self) -> list[Bundle]:
@@ -186,3 +180,18 @@ def _texts(listed: Sequence[ListedWord]) -> dict[str, tuple[str, str]]:
 
 def _first_refusals(parsed: ParsedList) -> str:
     return "; ".join(f"line {row.line}: {row.reason}" for row in parsed.refused[:3])
+
+
+def _apply(connection: Connection, parsed: ParsedList, exam: str, exams: set[str]) -> dict[str, int]:
+    """Store the lists of these exams and the file's own bundles. Returns: bundle → number of its words."""
+    own = {bundle for word in parsed.words for bundle in word.bundles}
+    for name in sorted(exams):
+        listed = _listed(parsed, name, exam)
+        ids = rows.save_words(connection, _texts(listed), language="en", is_demo=rows.is_demo_name(name))
+        if listed:
+            rows.replace_exam(connection, name, [(ids[word_key(word.text)], str(word.levels.get(name, ""))) for word in listed])
+    for name in sorted(own):
+        listed = [word for word in parsed.words if name in word.bundles]
+        ids = rows.save_words(connection, _texts(listed), language="en", is_demo=rows.is_demo_name(name))
+        rows.save_bundle(connection, name, [ids[word_key(word.text)] for word in listed], is_demo=rows.is_demo_name(name))
+    return {bundle.name: bundle.n_words for bundle in rows.list_bundles(connection) if bundle.exam in exams or bundle.name in own}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.integration.export_world import World, distinct_mp4
 from tests.loopback.api import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,14 +89,46 @@ def test_a_signal_ends_server_and_worker_in_time_with_exit_0(tmp_path, number):
         assert "Traceback" not in err
 
 
-def test_a_half_read_film_does_not_hold_the_end(tmp_path):
+def half_read(port: int, media_id: str, range_header: str) -> socket.socket:
+    """A browser's connection that asked for a film, took a little of it, and takes no more."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    held.settimeout(10)
+    held.connect(("127.0.0.1", port))
+    lines = (f"GET /api/media/{media_id} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: keep-alive", f"Range: {range_header}", "", "")
+    held.sendall("\r\n".join(lines).encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += held.recv(1000)
+    assert head.startswith(b"HTTP/1.1 206 "), head
+    held.recv(2000)
+    return held
+
+
+def test_films_that_browsers_hold_half_read_do_not_hold_the_end(tmp_path):
+    world = World(tmp_path / "home")
+    data = distinct_mp4("long", 48_000_000)
+    world.clip("long", "They refer to it.", data=data)
+    world.close()
     port = free_port()
     with serving(tmp_path / "home", port) as process:
-        wait_for(port, process)
-        with httpx.stream("GET", f"http://127.0.0.1:{port}/api/openapi.json", trust_env=False), httpx.Client(trust_env=False) as open_one:
-            open_one.get(f"http://127.0.0.1:{port}/api/health")
-            process.terminate()
-            assert process.wait(10) == 0
+        worker = wait_for(port, process)["workers"][0]["pid"]
+        media_id = hashlib.sha256(data).hexdigest()
+        held = [half_read(port, media_id, wanted) for wanted in ("bytes=0-", "bytes=0-", "bytes=24000000-")]
+        time.sleep(1.0)
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(12) == 0
+        assert time.monotonic() - began < 10
+        assert ends_within(worker, 0.5)
+        taken = 0
+        for connection in held:
+            connection.settimeout(0.5)
+            with contextlib.suppress(OSError):
+                while block := connection.recv(1_000_000):
+                    taken += len(block)
+            connection.close()
+        assert taken < 3 * len(data) // 2  # they were held half-read indeed
 
 
 def test_a_second_server_on_the_workspace_refuses_and_names_the_first(tmp_path):

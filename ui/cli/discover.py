@@ -46,7 +46,7 @@ def discover(
     ] = None,
     min_score: Annotated[
         float | None,
-        typer.Option("--min-score", help="Least relevance for the desk, applied when reading; unless set, the workspace's (0.6).", min=0, max=1),
+        typer.Option("--min-score", help="Least relevance for the desk, applied when reading; the workspace's unless set.", min=0, max=1),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what it would cost.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Return at once; a worker goes on.")] = False,

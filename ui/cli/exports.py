@@ -88,7 +88,7 @@ def _is_confirmed(app: App, address: str, bundle: str, allow_strong_language: bo
     if not found.needs_confirmation or not found.n_clips:
         return False
     question = f"This is the first export to {found.target}: {found.n_clips} clips, {found.n_bytes:,} bytes. Send them?"
-    return typer.confirm(question, err=True)
+    return OUT.ask(question)
 
 
 def _wait(app: App, batch_id: str) -> ExportBatch:

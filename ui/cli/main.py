@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from io import TextIOWrapper
@@ -10,7 +11,7 @@ import typer
 
 from core.errors import InvalidInput, StoreError, WordreelError
 from ui.cli import discover, exports, films, review, system, vocab
-from ui.cli.output import OUT, usage_error
+from ui.cli.output import INTERRUPTED, OUT, usage_error
 
 app = typer.Typer(
     name="run.py",
@@ -43,6 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["serve", *arguments]
     OUT.is_json = "--json" in arguments
+    if OUT.is_json:
+        logging.getLogger().addHandler(logging.NullHandler())  # stderr is for the error object; those that stay set up their own log
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 shows what it can
@@ -50,7 +53,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     try:
         _require_text(arguments)
-        sys.exit(app(arguments, standalone_mode=False) or 0)
+        code = app(arguments, standalone_mode=False) or 0
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this
+            OUT.interrupted()
+        sys.exit(code)
     except WordreelError as error:
         OUT.fail(error)
     except typer.Exit as done:

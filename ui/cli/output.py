@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 
 from core.errors import UserError, WordreelError
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
 
 class Output:
     """Where one command's answer goes. `is_json` is set by the command's `--json`."""
@@ -49,6 +52,12 @@ class Output:
         if not self.is_json:
             sys.stderr.write(line + "\n")
 
+    def ask(self, question: str) -> bool:
+        """A question on stderr, answered by `y` or `yes`; only where `is_asking_allowed`."""
+        sys.stderr.write(f"{question} [y/N]: ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def fail(self, error: WordreelError) -> NoReturn:
         """Say what went wrong on stderr, nothing on stdout, and end with the error's exit code."""
         if self.is_json:
@@ -60,10 +69,10 @@ class Output:
         raise SystemExit(error.exit_code)
 
     def interrupted(self) -> NoReturn:
-        """Ctrl-C: exit 130, as shells have it."""
+        """End after Ctrl-C."""
         error = UserError("Interrupted.", hint="The same command takes it up again; nothing is done twice.")
         error.code = "interrupted"
-        error.exit_code = 130
+        error.exit_code = INTERRUPTED
         self.fail(error)
 
     def fail_by_bug(self) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 import typer
@@ -10,6 +10,10 @@ import typer
 from ui.cli.options import LARGEST, Json
 from ui.cli.output import OUT
 from ui.cli.session import actor, opened
+
+if TYPE_CHECKING:
+    from core.model.reviews import DecisionOutcome
+    from core.wiring import App
 
 commands = typer.Typer(help="What waits for a person, and decisions.", no_args_is_help=True)
 VERBS = ("approve", "reject", "skip", "flag")
@@ -101,7 +105,8 @@ def decide(
     )
     with opened() as app:
         outcome = app.review.decide(request)
-    OUT.answer(outcome_json(outcome), f"Mapping {outcome.mapping_id}: {outcome.state}.")
+        found = outcome_json(outcome, is_live=_is_live(app, outcome.mapping_id))
+    OUT.answer(found, f"Mapping {found['mapping_id']}: {found['state']}.")
 
 
 @commands.command()
@@ -109,12 +114,23 @@ def undo(json: Json = False) -> None:
     """Take your last decision back."""
     with opened() as app:
         outcome = app.review.undo(actor())[0]
-    OUT.answer(outcome_json(outcome), f"Mapping {outcome.mapping_id}: {outcome.state} again.")
+        found = outcome_json(outcome, is_live=_is_live(app, outcome.mapping_id))
+    OUT.answer(found, f"Mapping {found['mapping_id']}: {found['state']}.")
 
 
-def outcome_json(outcome: object) -> dict[str, object]:
-    """`{"mapping_id","state","version","event_id"}`."""
+def _is_live(app: App, mapping_id: int) -> bool:
+    """Whether a target still shows this mapping to learners."""
+    from core.store.reviews import live_mapping_ids
+
+    with app.database.read() as connection:
+        return mapping_id in live_mapping_ids(connection)
+
+
+def outcome_json(outcome: DecisionOutcome, *, is_live: bool = False) -> dict[str, object]:
+    """`{"mapping_id","state","version","event_id"}`; what learners are still shown though nobody approves it is a pending retraction."""
     from dataclasses import asdict
 
-    found = asdict(outcome)  # type: ignore[call-overload]
-    return {**found, "state": str(found["state"])}
+    from core.model.reviews import MappingState
+
+    is_pending = is_live and outcome.state is not MappingState.APPROVED
+    return {**asdict(outcome), "state": str(MappingState.PENDING_RETRACTION if is_pending else outcome.state)}
