@@ -45,12 +45,13 @@ class Limits:
 
 
 class Gate:
-    """Handed to whoever sends: `pass_through` is called when the connection stands, just before the request goes out."""
+    """Handed to whoever sends (a `Passage`): holds each request until its slot."""
 
     def __init__(self, limits: Limits, on_wait: Callable[[float], None] | None) -> None:
         self._limits = limits
         self._on_wait = on_wait
         self._slot: Slot | None = None
+        self._sent: Slot | None = None
         self._month: str = ""
         self.is_sent = False
 
@@ -69,11 +70,17 @@ class Gate:
             self.wait()
         for _ in range(SLOTS_A_CONNECTION):
             if self._slot is not None and self._limits.slots.hold(self._slot):
-                self._slot, self.is_sent = None, True
+                self._sent, self._slot, self.is_sent = self._slot, None, True
                 return
             found = self._limits.slots.reserve(instead_of=self._slot)
             self._slot = found if isinstance(found, Slot) else None
         raise SlotMissed("A request was held up past its rate slot; it takes another.")
+
+    def answered(self) -> None:
+        """The request was counted by now."""
+        if self._sent is not None:
+            self._limits.slots.answered(self._sent)
+            self._sent = None
 
     def close(self) -> None:
         """Give back what a request that never went out had: its slot and its count."""

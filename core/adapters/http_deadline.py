@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -21,17 +20,29 @@ NOT_SENT = (
 """What httpx raises before a whole request can have gone out."""
 
 
+class Passage(Protocol):
+    """Who lets a request out, and learns that it was answered."""
+
+    def pass_through(self) -> None:
+        """Called when the connection stands, just before the request goes out; may raise to hold it back."""
+        ...
+
+    def answered(self) -> None:
+        """Called when the answer's head has come."""
+        ...
+
+
 class Deadline:
     """Shuts the request's socket down when its time is over.
 
     Args:
-        before_send: called when the connection stands, just before the request goes out; may raise to hold it back.
+        passage: asked before the request goes out.
     """
 
-    def __init__(self, after_s: float, before_send: Callable[[], None] | None = None) -> None:
+    def __init__(self, after_s: float, passage: Passage | None = None) -> None:
         self.is_over = False
         self._socket: socket.socket | None = None
-        self._before_send = before_send
+        self._passage = passage
         self._timer = threading.Timer(after_s, self._end)
         self._timer.daemon = True
 
@@ -46,8 +57,10 @@ class Deadline:
         """Called by httpcore at each step, as the request's extension `trace`; a TLS socket replaces the plain one."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self.hold(info["return_value"])
-        elif event.endswith("send_request_headers.started") and self._before_send is not None:
-            self._before_send()
+        elif event.endswith("send_request_headers.started") and self._passage is not None:
+            self._passage.pass_through()
+        elif event.endswith("receive_response_headers.complete") and self._passage is not None:
+            self._passage.answered()
 
     def hold(self, stream: Any) -> None:
         """Take over the socket of a connection, a kept one too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from core import timing
-from core.adapters.http_deadline import NOT_SENT, Deadline, what_happened
+from core.adapters.http_deadline import NOT_SENT, Deadline, Passage, what_happened
 from core.adapters.safe_address import AddressRefused, GuardedTransport, Resolve, check_address, resolve_host
 from core.config import LOOPBACK_HOSTS
 from core.errors import BadAnswer, DiskFull, NotSent, ProviderError, ProviderUnavailable, RateLimited
@@ -28,8 +28,6 @@ FILM_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
 
 BAD_LOCATION = "Invalid URL in location header"
 """httpx reads where a redirect leads even where it is told not to follow it."""
-
-BeforeSend = Callable[[], None]
 
 
 class LinkDead(ProviderError):
@@ -77,10 +75,10 @@ class SafeDownload:
     def is_trusted(self, url: httpx.URL) -> bool:
         return (url.host, url.port or _port(url)) == (self._trusted.host, self._trusted.port or _port(self._trusted))
 
-    def fetch(self, link: str, into: Path, before_send: BeforeSend | None = None) -> int:
+    def fetch(self, link: str, into: Path, passage: Passage | None = None) -> int:
         """Write what `link` leads to as the new file `into`, whole and flushed to disk; its size in bytes.
 
-        `before_send` is called just before each request to the trusted host, and may raise to hold it back.
+        `passage` is asked before each request to the trusted host.
 
         Raises:
             LinkDead: 4xx. AddressRefused: an address that is not to be fetched. Both, RateLimited and NotSent: nothing was delivered.
@@ -91,7 +89,7 @@ class SafeDownload:
         part = into.with_name(f"{PART}{uuid.uuid4().hex}")
         try:
             into.parent.mkdir(parents=True, exist_ok=True)
-            n_bytes = self._follow(link, part, before_send)
+            n_bytes = self._follow(link, part, passage)
             try:
                 _check_film(part, n_bytes)
             except BadAnswer:
@@ -106,12 +104,12 @@ class SafeDownload:
             part.unlink(missing_ok=True)
         return n_bytes
 
-    def _follow(self, link: str, part: Path, before_send: BeforeSend | None) -> int:
+    def _follow(self, link: str, part: Path, passage: Passage | None) -> int:
         url = _address(link)
         for _ in range(MAX_HOPS):
             is_own = self.is_trusted(url)
             check_address(url)
-            with self._hop(url, before_send if is_own else None) as response:
+            with self._hop(url, passage if is_own else None) as response:
                 if not 300 <= response.status_code < 400:
                     return self._save(response, url, part)
                 following = url.join(_address(response.headers.get("Location", "")))
@@ -124,9 +122,9 @@ class SafeDownload:
         return url.copy_with(params=[(name, value) for name, value in kept if name.casefold() not in ("api_key", "apikey")])
 
     @contextmanager
-    def _hop(self, url: httpx.URL, before_send: BeforeSend | None) -> Iterator[httpx.Response]:
+    def _hop(self, url: httpx.URL, passage: Passage | None) -> Iterator[httpx.Response]:
         client = self._own if self.is_trusted(url) else self._other
-        with Deadline(self._limits.deadline_s, before_send) as deadline:
+        with Deadline(self._limits.deadline_s, passage) as deadline:
             try:
                 with client.stream("GET", url, extensions={"trace": deadline.trace}, follow_redirects=False) as response:
                     deadline.hold(response.extensions["network_stream"])

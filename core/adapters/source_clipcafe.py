@@ -212,7 +212,7 @@ class ClipCafeSource:
     def _get(self, params: Mapping[str, str], gate: Gate) -> bytes:
         """The body of a 200. Every error of httpx leaves as one of ours."""
         query = {**params, "api_key": self._key}
-        with Deadline(self._deadline_s, gate.pass_through) as deadline:
+        with Deadline(self._deadline_s, gate) as deadline:
             try:
                 with self._client.stream("GET", self._url, params=query, extensions={"trace": deadline.trace}) as response:
                     deadline.hold(response.extensions["network_stream"])
@@ -307,7 +307,7 @@ class ClipCafeSource:
 
     def _deliver(self, slug: str, link: str, into: Path) -> None:
         def send(gate: Gate) -> Answer:
-            n_bytes = self._downloads.fetch(link, into, gate.pass_through)
+            n_bytes = self._downloads.fetch(link, into, gate)
             return Answer({"size_bytes": n_bytes}, cost_usd=0.0)
 
         self._step_over_kept("download", slug, lambda call: self._calls.make(call, send, is_download=True), into.exists)

@@ -50,7 +50,7 @@ class Slot:
 
     slot_id: int
     at_s: float
-    """On the database's clock; with `slot_id` it names the row."""
+    """By when it is counted at the latest, on the database's clock; with `slot_id` it names the row."""
     due_s: float
     """On the machine's counter: send then, not before. At most a second ahead, in which one can connect."""
     expires_s: float
@@ -151,10 +151,20 @@ class RateSlots:
             wait_s = at_s - reading.now_s
             if wait_s > self.rate.horizon_s:
                 return Wait(wait_s - self.rate.horizon_s)
-            inserted = connection.execute(insert(rate_slots).values(name=self.name, at_s=at_s)).inserted_primary_key
+            counted_s = at_s + self.rate.late_s
+            inserted = connection.execute(insert(rate_slots).values(name=self.name, at_s=counted_s)).inserted_primary_key
             assert inserted is not None
             self._forget(connection, reading.now_s)
-        return Slot(int(inserted[0]), at_s, reading.counter_s + wait_s, reading.asked_s + wait_s + self.rate.grace_s)
+        return Slot(int(inserted[0]), counted_s, reading.counter_s + wait_s, reading.asked_s + wait_s + self.rate.grace_s)
+
+    def answered(self, slot: Slot) -> None:
+        """Its answer begins to come: it was counted by now, and the next one may go out that much sooner."""
+        counted_s = slot.at_s - self.rate.late_s + max(0.0, self._counter() - slot.due_s)
+        if counted_s < slot.at_s:
+            mine = (rate_slots.c.slot_id == slot.slot_id, rate_slots.c.at_s == slot.at_s)
+            with self._database.write() as connection:
+                self._locked(connection)
+                connection.execute(update(rate_slots).where(*mine).values(at_s=counted_s))
 
     def give_back(self, slot: Slot) -> None:
         """Somebody else may have it: its request certainly never went out."""
@@ -186,7 +196,7 @@ class RateSlots:
             self.name,
             self.rate.limit,
             self.rate.window_s,
-            tuple(_moment(at_s) for at_s in settled.slots if at_s > reading.now_s - self.rate.window_s),
+            tuple(_moment(min(at_s, reading.now_s)) for at_s in settled.slots if at_s > reading.now_s - self.rate.window_s),
             _moment(next_slot_s(settled.slots, self.rate, reading.now_s, settled.blocked_until_s)),
             _moment(settled.blocked_until_s) if is_blocked else None,
             row.blocked_why if row is not None and is_blocked else "",
@@ -212,7 +222,8 @@ class RateSlots:
         reading = self._read_clock(connection)
         settled = settle(slots, row.blocked_until_s, self.rate, reading, row.clocks.get(self._machine), MAX_WAIT_S)
         if settled.is_changed:
-            clocks = {**row.clocks, self._machine: settled.reference_s}
+            others = {machine: reference_s - settled.behind_s for machine, reference_s in row.clocks.items()}
+            clocks = {**others, self._machine: settled.reference_s}
             mine = rate_limits.c.name == self.name
             connection.execute(update(rate_limits).where(mine).values(blocked_until_s=settled.blocked_until_s, clocks=clocks))
             if settled.slots != tuple(slots):

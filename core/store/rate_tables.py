@@ -26,7 +26,8 @@ rate_slots = Table(
     Column("at_s", Float, nullable=False),
     Index("ix_rate_slots_name", "name", "at_s"),
 )
-"""Requests that went out, or are about to: seconds since 1970 on the database's clock. Kept for as long as they count."""
+"""Requests that went out, or are about to. `at_s`: by when the provider has counted it, seconds since 1970 on the database's clock.
+Kept for as long as it counts."""
 
 month_quotas = Table(
     "month_quotas",

@@ -355,8 +355,7 @@ def test_a_search_without_links_costs_a_fresh_one(world: World, tmp_path: Path) 
 
 def test_a_clip_that_is_no_longer_there(world: World, tmp_path: Path) -> None:
     clip = first_clip(world)
-    world.server.kill_links()
-    del world.server._by_slug[clip.slug]
+    world.server.forget(clip.slug)
     with pytest.raises(ProviderError, match="no longer"):
         world.source.fetch(clip, tmp_path / "into")
 

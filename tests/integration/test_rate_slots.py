@@ -213,14 +213,28 @@ def test_the_screen_sees_ticks_and_the_next_slot(database: Database) -> None:
     slots = clocks.slots(database, limit=2)
     assert slots.state().ticks == ()
     start = clocks.clock(None)  # type: ignore[arg-type]
-    slots.take()
+    slots.answered(slots.take())
     clocks.true_s += 10
-    slots.take()
+    slots.answered(slots.take())
     state = slots.state()
     assert state.ticks == (start, start + timedelta(seconds=10))
-    assert state.next_at == start + timedelta(seconds=61.2)
+    assert state.next_at == start + timedelta(seconds=60.18)
     clocks.true_s += 55
     assert slots.state().ticks == (start + timedelta(seconds=10),)
+
+
+def test_what_was_not_answered_counts_as_late_as_it_can_be(database: Database) -> None:
+    clocks = Clocks()
+    slots = clocks.slots(database, limit=1)
+    start = clocks.clock(None)  # type: ignore[arg-type]
+    slot = slots.take()
+    assert slots.state().next_at == start + timedelta(seconds=60.18 + 1.44)
+    clocks.true_s += 0.4
+    slots.answered(slot)
+    assert slots.state().next_at == start + timedelta(seconds=60.58)
+    clocks.true_s += 30.0
+    slots.answered(slot)  # said twice, it stays
+    assert slots.state().next_at == start + timedelta(seconds=60.58)
 
 
 def test_old_slots_are_forgotten(database: Database) -> None:

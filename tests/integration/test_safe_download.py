@@ -165,9 +165,17 @@ def test_a_redirect_to_another_host_drops_credentials(own: Host, inner: Host, tm
 
 def test_a_redirect_within_the_own_host_passes_the_gate_again(own: Host, tmp_path: Path) -> None:
     own.routes["/go"] = (307, {"Location": "/film"}, b"")
-    passed: list[int] = []
-    download(own).fetch(f"{own.url}/go?api_key={KEY}", tmp_path / "clip.mp4", lambda: passed.append(1))
-    assert len(passed) == 2
+    seen: list[str] = []
+
+    class Gate:
+        def pass_through(self) -> None:
+            seen.append("out")
+
+        def answered(self) -> None:
+            seen.append("back")
+
+    download(own).fetch(f"{own.url}/go?api_key={KEY}", tmp_path / "clip.mp4", Gate())
+    assert seen == ["out", "back", "out", "back"]
 
 
 @pytest.mark.parametrize("link", ["", "http://", "https:///film", "http://[", "\x00"])

@@ -215,6 +215,12 @@ class LoopbackClipCafe:
             self._links[token] = (clip.slug, time.monotonic() + LINK_LIFE_S / self.scale)
         return f"{self.url}?{urlencode({'api_key': self.key, 'slug': clip.slug, 'key': token})}"
 
+    def forget(self, slug: str) -> None:
+        """The clip is taken down, and its links with it."""
+        with self._lock:
+            self._by_slug.pop(slug, None)
+            self._links.clear()
+
     def kill_links(self) -> None:
         """Every link that is out dies at once."""
         with self._lock:
@@ -223,7 +229,7 @@ class LoopbackClipCafe:
     def answer_download(self, params: dict[str, str]) -> tuple[int, str, bytes]:
         with self._lock:
             slug, until_s = self._links.get(params["key"], ("", 0.0))
-        if slug != params.get("slug") or time.monotonic() > until_s:
+        if slug != params.get("slug") or slug not in self._by_slug or time.monotonic() > until_s:
             return 403, "application/json", b'{"error": "link expired"}'
         return 200, "video/mp4", self.film_of(self._by_slug[slug])
 

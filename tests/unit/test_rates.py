@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.rules.rates import ClockReading, RateLimit, fastest_s, month_of, next_month, next_slot_s, settle
@@ -24,16 +25,20 @@ class World:
         self.blocked_s = 0.0
         self.references: dict[str, float] = {}
         self.sent: list[float] = []
+        self.chance = random.Random(7)
 
     def ask(self, machine: str = "a", *, before_s: float | None = None) -> float:
         """Reserve as the store does; how long to wait where there is no slot, else 0 (the request went out)."""
         reading = ClockReading(self.true_s + self.clock_ahead_s, self.true_s, self.true_s, machine, before_s)
         settled = settle(self.slots, self.blocked_s, self.limit, reading, self.references.get(machine), 300.0)
-        self.slots, self.blocked_s, self.references[machine] = settled.slots, settled.blocked_until_s, settled.reference_s
+        self.slots, self.blocked_s = settled.slots, settled.blocked_until_s
+        self.references = {name: reference_s - settled.behind_s for name, reference_s in self.references.items()}
+        self.references[machine] = settled.reference_s
         wait_s = next_slot_s(self.slots, self.limit, reading.now_s, self.blocked_s) - reading.now_s
         if wait_s <= self.limit.horizon_s:
-            self.slots = (*self.slots, reading.now_s + wait_s)
-            self.sent.append(self.true_s + wait_s)
+            late_s = self.limit.late_s if self.chance.random() < 0.5 else self.chance.random() * self.limit.late_s
+            self.slots = (*self.slots, reading.now_s + wait_s + late_s)
+            self.sent.append(self.true_s + wait_s + self.chance.random() * late_s)  # when the provider counts it
             return 0.0
         return wait_s
 
@@ -52,6 +57,8 @@ STEPS = st.lists(
 )
 
 
+@example([("jump", -3600.0), ("ask", "b"), ("jump", 3600.0), ("ask", "a")], 1)
+@settings(max_examples=400)
 @given(STEPS, st.integers(1, 5))
 def test_no_window_holds_more_than_the_limit_and_no_wait_is_longer_than_one(steps: list[tuple[str, object]], n: int) -> None:
     world = World(RateLimit(n, 60.0))
@@ -59,7 +66,7 @@ def test_no_window_holds_more_than_the_limit_and_no_wait_is_longer_than_one(step
         world.ask(machine)
     for kind, value in steps:
         if kind == "ask":
-            assert world.ask(str(value)) <= world.limit.spacing_s + world.limit.horizon_s + 1e-6
+            assert world.ask(str(value)) <= world.limit.spacing_s + world.limit.horizon_s + world.limit.late_s + 1e-6
         elif kind == "wait":
             world.true_s += float(value)  # type: ignore[arg-type]
         else:
@@ -83,8 +90,8 @@ def test_a_jump_of_an_hour_neither_opens_nor_closes_the_gate(jump_s: float) -> N
     for _ in range(10):
         assert world.ask() == 0.0
     world.clock_ahead_s += jump_s
-    assert 59.0 < world.ask() <= 62.3  # a window, its safety and the horizon
-    world.true_s += 62.5
+    assert 59.0 < world.ask() <= 62.7  # a window, a late arrival and the horizon
+    world.true_s += 62.7
     assert world.ask() == 0.0
 
 
@@ -95,7 +102,7 @@ def test_a_machine_started_anew_does_not_trust_the_clock_over_its_own_age() -> N
     world.clock_ahead_s += 3600.0
     world.true_s += 20.0
     now_s = world.true_s + world.clock_ahead_s
-    assert 40.0 < world.ask("second start", before_s=now_s - 15.0) < 47.0
+    assert 40.0 < world.ask("second start", before_s=now_s - 15.0) < 48.0
 
 
 def test_a_block_holds_for_everyone_and_a_jump_does_not_make_it_endless() -> None:
@@ -111,8 +118,8 @@ def test_a_block_holds_for_everyone_and_a_jump_does_not_make_it_endless() -> Non
 
 def test_the_screen_can_say_how_long_it_takes() -> None:
     assert fastest_s(10, TEN) == 0.0
-    assert fastest_s(11, TEN) == pytest.approx(61.2)
-    assert fastest_s(4889 + 2000, TEN) / 3600 == pytest.approx(11.7, abs=0.05)
+    assert fastest_s(11, TEN) == pytest.approx(60.18)
+    assert fastest_s(4889 + 2000, TEN) / 3600 == pytest.approx(11.5, abs=0.05)
     assert fastest_s(0, TEN) == 0.0
 
 
