@@ -396,6 +396,22 @@ def test_discover_stopped_by_ctrl_c_and_by_a_kill_is_the_same_run_to_its_end(fil
     database.close()
 
 
+def test_a_word_fails_with_its_reason_while_its_film_is_away_and_retry_does_just_that(filmed, program, tmp_path):
+    cli = copy_of(filmed, program, tmp_path)
+    film = filmed.parent / "short.mp4"
+    away = film.rename(tmp_path / "away.mp4")
+    try:
+        found = cli.json("discover", "--words", "surpass,zebra", "--min-score", "0")
+    finally:
+        away.rename(film)
+    assert (found["status"], found["words"]["failed"], found["words"]["none_found"]) == ("succeeded", 1, 1)
+    assert [(failure["word"], set(failure)) for failure in found["failed"]] == [("surpass", {"word", "stage", "reason"})]
+    assert "short.mp4" in found["failed"][0]["reason"]
+    again = cli.json("runs", "retry", "1")
+    assert (again["run_id"], again["status"], again["failed"]) == (found["run_id"], "succeeded", [])
+    assert (again["words"]["done"], again["words"]["none_found"], again["mappings"]) == (1, 1, 1)
+
+
 def test_a_terminal_is_asked_and_no_is_a_refusal(decided, program, tmp_path):
     cli = copy_of(decided, program, tmp_path)
     ours, theirs = pty.openpty()

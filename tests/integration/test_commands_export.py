@@ -177,6 +177,14 @@ def test_a_killed_worker_is_replaced_while_the_command_waits(cli, backend):
     assert held_by(backend) == Counter(dict.fromkeys(WORDS.items(), 1))
 
 
+def test_the_same_command_twice_at_once_sends_each_clip_once(cli, backend):
+    both = [cli.start("export", "--backend-url", backend.url, "--yes", "--json") for _ in range(2)]
+    ended = [(*process.communicate(timeout=60), process.returncode) for process in both]
+    assert [(err, code) for _, err, code in ended] == [("", 0), ("", 0)]
+    assert held_by(backend) == Counter(dict.fromkeys(WORDS.items(), 1))
+    assert sorted(slug for slug in sent_slugs(backend) if slug in WORDS) == sorted(WORDS)
+
+
 def test_without_a_backend_the_practice_one_takes_the_demo_too_and_asks_nothing(cli):
     before = (cli.home / "app.db").read_bytes()
     shown = cli.json("export", "--dry-run")

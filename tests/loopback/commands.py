@@ -121,6 +121,7 @@ def worker_of(cli: Cli) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.terminate()
         process.communicate(timeout=20)
+    assert process.returncode == 0
 
 
 def short_film(media_path: Path, into: Path, *, seconds: float = 12.5, cues: int = 3) -> Path:
