@@ -301,3 +301,21 @@ def test_the_migration_makes_the_same_tables(database: Database) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         found = [change for change in compare_metadata(context, metadata) if "rate_" in str(change) or "month_quotas" in str(change)]
     assert not found
+
+
+def test_a_workspace_of_the_version_before_gets_the_tables_and_keeps_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.store import database as opening
+    from core.store.vocabulary import save_words
+
+    monkeypatch.setattr(opening, "HEAD", "0001")
+    old = Database(tmp_path / "home")
+    with old.write() as connection:
+        before = save_words(connection, {"refer": ("", "")}, language="en", is_demo=False)
+    old.close()
+    monkeypatch.undo()
+    new = Database(tmp_path / "home")
+    RateSlots(new, "host", 1, 60.0).take()
+    MonthQuota(new, "requests", 1).take()
+    with new.write() as connection:
+        assert save_words(connection, {"refer": ("", "")}, language="en", is_demo=False) == before
+    new.close()
