@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-
 CORRECTION = "correction"
 """The engine of a transcript that a person corrected."""
 

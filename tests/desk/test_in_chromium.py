@@ -365,7 +365,8 @@ def test_a_long_card_folds_its_chips_and_tags(browser: Browser, address: str) ->
         body["targets"][0]["bundles"] = ["one", "two", "three", "four", "five"]
         body["targets"][0]["evidence"]["occurrences"][0].update(probability=None, timed_by="voice")
         body["targets"][0]["proposal"]["features"] = [
-            {"name": f"f{place}", "label": f"Chip {place}", "value": 0.9, "weight": place / 100, "is_good": place != 4} for place in range(13)
+            {"name": f"f{place}", "label": f"Chip {place}", "value": 0.9, "weight": place / 100, "is_good": place != 4}
+            for place in range(13)
         ]
         route.fulfill(json=body)
 
