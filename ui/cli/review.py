@@ -13,7 +13,6 @@ from ui.cli.session import actor, opened
 
 if TYPE_CHECKING:
     from core.model.reviews import DecisionOutcome
-    from core.wiring import App
 
 commands = typer.Typer(help="What waits for a person, and decisions.", no_args_is_help=True)
 VERBS = ("approve", "reject", "skip", "flag")
@@ -105,7 +104,7 @@ def decide(
     )
     with opened() as app:
         outcome = app.review.decide(request)
-        found = outcome_json(outcome, is_live=_is_live(app, outcome.mapping_id))
+        found = outcome_json(outcome, is_live=app.review.is_live(outcome.mapping_id))
     OUT.answer(found, f"Mapping {found['mapping_id']}: {found['state']}.")
 
 
@@ -114,16 +113,8 @@ def undo(json: Json = False) -> None:
     """Take your last decision back."""
     with opened() as app:
         outcome = app.review.undo(actor())[0]
-        found = outcome_json(outcome, is_live=_is_live(app, outcome.mapping_id))
+        found = outcome_json(outcome, is_live=app.review.is_live(outcome.mapping_id))
     OUT.answer(found, f"Mapping {found['mapping_id']}: {found['state']}.")
-
-
-def _is_live(app: App, mapping_id: int) -> bool:
-    """Whether a target still shows this mapping to learners."""
-    from core.store.reviews import live_mapping_ids
-
-    with app.database.read() as connection:
-        return mapping_id in live_mapping_ids(connection)
 
 
 def outcome_json(outcome: DecisionOutcome, *, is_live: bool = False) -> dict[str, object]:
