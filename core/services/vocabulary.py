@@ -85,7 +85,7 @@ class Vocabulary:
             )
         exams = {exam} | {name for word in parsed.words for name in word.levels}
         with self._database.read() as connection:
-            _refuse_taken_names(rows.list_bundles(connection), parsed, exams)
+            _refuse_taken_names(rows.list_bundles(connection), parsed, exam, exams)
             difference = self._difference(rows.exam_levels(connection, exam), rows.load_words(connection), parsed, exam)
         bundles: dict[str, int] = {}
         with suppress(_Undone), self._database.write() as connection:
@@ -112,12 +112,15 @@ class Vocabulary:
     def add_words(
         self, texts: Sequence[str], *, bundle: str, definitions: Mapping[str, tuple[str, str]] | None = None
     ) -> list[VocabularyWord]:
-        """Add typed words or a file's words to an own bundle. Raises: InvalidInput."""
+        """Add typed words or a file's words to an own bundle; words that an exam's bundle of that name holds are only named.
+
+        Raises: InvalidInput for a word that is not on the exam's list.
+        """
         name = checked_name(bundle)
         given = definitions or {}
         with self._database.write() as connection:
             if any(known.name == name and known.exam for known in rows.list_bundles(connection)):
-                raise InvalidInput(f"{name} is a level of an exam; its words come from the exam's list.", hint="Choose another name.")
+                return _words_held(connection, name, texts)
             ids = rows.save_words(
                 connection, {text: given.get(text, ("", "")) for text in texts}, language="en", is_demo=rows.is_demo_name(name)
             )
@@ -158,20 +161,38 @@ def name_from(file_name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:80] or "words"
 
 
+def _words_held(connection: Connection, bundle: str, texts: Sequence[str]) -> list[VocabularyWord]:
+    """These words of an exam's bundle. Raises: InvalidInput where it does not hold all of them."""
+    held = {word_key(word.text): word for word in rows.load_words(connection, rows.bundle_word_ids(connection, bundle))}
+    keys = list(dict.fromkeys(word_key(text) for text in texts))
+    missing = [key for key in keys if key not in held]
+    if missing:
+        raise InvalidInput(
+            f"{bundle} is a level of an exam; its words come from the exam's list, which lacks {missing[0]!r}.",
+            hint="Choose another name, or import the list again.",
+        )
+    return [held[key] for key in keys]
+
+
 def _listed(parsed: ParsedList, name: str, exam: str) -> list[ListedWord]:
     """The words that stand on the list of the exam `name`; a word that says nothing else stands on that of the import."""
     return [word for word in parsed.words if name in word.levels or (name == exam and not word.levels and not word.bundles)]
 
 
-def _refuse_taken_names(known: Sequence[Bundle], parsed: ParsedList, exams: set[str]) -> None:
+def _refuse_taken_names(known: Sequence[Bundle], parsed: ParsedList, exam: str, exams: set[str]) -> None:
     """Raises: InvalidInput where a bundle would take the place of another's: an own one of an exam's level, or the other way."""
-    levels = {f"{exam}_{level}": exam for exam in exams for level in Level} | {exam: exam for exam in exams}
+    levels = {bundle: name for name in exams for bundle in _level_bundles(name, _listed(parsed, name, exam))}
     own = {bundle: "" for word in parsed.words for bundle in word.bundles}
     for bundle in known:
         wanted = own.get(bundle.name, levels.get(bundle.name))
         if wanted is not None and wanted != bundle.exam:
             what = f"a level of {bundle.exam}" if bundle.exam else "a bundle of your own"
             raise InvalidInput(f"{bundle.name} is {what} already.", hint="Give the exam, or the column of the file, another name.")
+
+
+def _level_bundles(exam: str, listed: Sequence[ListedWord]) -> list[str]:
+    """The bundles that this list of an exam makes: one a level, or one for a list without levels."""
+    return [f"{exam}_{level}" for level in Level] if any(exam in word.levels for word in listed) else [exam]
 
 
 def _texts(listed: Sequence[ListedWord]) -> dict[str, tuple[str, str]]:

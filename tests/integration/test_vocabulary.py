@@ -219,6 +219,25 @@ def test_a_level_of_an_exam_is_no_own_bundle_and_the_other_way(shelf: Shelf) -> 
     assert texts(shelf, "mine") == ["zebra"]
 
 
+def test_a_bundle_with_the_bare_name_of_a_levelled_exam_is_no_obstacle(shelf: Shelf) -> None:
+    take(shelf, "refer,beginner\n", exam="toefl")
+    shelf.vocabulary.add_words(["zebra"], bundle="toefl")  # as `discover --csv toefl.csv` does
+    take(shelf, "refer,advanced\n", exam="toefl")
+    assert sizes(shelf) == {"toefl_beginner": 0, "toefl_intermediate": 0, "toefl_advanced": 1, "toefl": 1}
+    with pytest.raises(InvalidInput, match="already"):
+        take(shelf, "refer\n", exam="toefl")
+
+
+def test_words_of_an_exams_bundle_can_be_named_and_others_cannot_join_it(shelf: Shelf) -> None:
+    take(shelf, "refer\nmatter\nzebra\n", exam="toefl")
+    before = snapshot(shelf)
+    found = shelf.vocabulary.add_words(["Zebra", "refer", "zebra"], bundle="toefl")
+    assert [word.text for word in found] == ["zebra", "refer"]
+    with pytest.raises(InvalidInput, match="lacks 'emu'"):
+        shelf.vocabulary.add_words(["refer", "emu"], bundle="toefl")
+    assert snapshot(shelf) == before
+
+
 @pytest.mark.parametrize("name", ["", "  ", "../x", "a/b", "ünit", "x" * 81, "\u202etoefl", "-x", "a;b"])
 def test_a_name_that_cannot_be_one_is_refused(shelf: Shelf, name: str) -> None:
     with pytest.raises(InvalidInput, match="cannot name"):
