@@ -14,7 +14,7 @@ from core.model.runs import ENDED_RUN, Plan, RunSettings, RunStatus, RunSummary
 from core.model.vocabulary import VocabularyWord
 from core.ports import RunSwitches
 from core.services.coverage import Coverage
-from core.services.vocabulary import Vocabulary, name_from
+from core.services.vocabulary import Vocabulary, name_from, refuse_demo_name
 from core.store import runs as rows
 from core.store.database import Database
 from core.store.reviews import approved_counts, reviewable_counts
@@ -95,7 +95,9 @@ class Discovery:
         return ChosenWords(choice.bundle, choice.bundle, tuple(self._vocabulary.bundle_words(choice.bundle)), is_demo_name(choice.bundle))
 
     def _from_file(self, name: str, data: bytes, *, is_kept: bool) -> ChosenWords:
-        return self._own(name_from(name), name, data, is_kept=is_kept)
+        bundle = name_from(name)
+        refuse_demo_name(bundle)
+        return self._own(bundle, name, data, is_kept=is_kept)
 
     def _own(self, bundle: str, name: str, data: bytes, *, is_kept: bool) -> ChosenWords:
         parsed = self._vocabulary.parse_file(data, file_name=name)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from core.errors import InvalidInput, NotFound
-from core.model.vocabulary import Bundle, ChangedRow, Level, ListedWord, ParsedList, RefusedRow, VocabularyWord
+from core.model.vocabulary import DEMO_PREFIX, Bundle, ChangedRow, Level, ListedWord, ParsedList, RefusedRow, VocabularyWord
 from core.rules.word_keys import word_key
 from core.rules.word_lists import parse_word_list
 from core.store import vocabulary as rows
@@ -153,6 +153,12 @@ def checked_name(text: str) -> str:
     if not NAME.fullmatch(name):
         raise InvalidInput(f"{text!r} cannot name an exam or a bundle.", hint="Use letters a–z, figures and _, at most 80.")
     return name
+
+
+def refuse_demo_name(name: str) -> None:
+    """Raises: InvalidInput for a name that would make a person's own words demo: looked for in its films alone, and gone with it."""
+    if name == DEMO_PREFIX.rstrip("_") or rows.is_demo_name(name):
+        raise InvalidInput(f"{name}: such names are the demo's own, which is made by the app alone.", hint="Choose another name.")
 
 
 def name_from(file_name: str) -> str:

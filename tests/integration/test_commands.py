@@ -104,6 +104,7 @@ WRONG = [
     (("vocab", "import", "nowhere.csv", "--exam", "x"), "not_found"),
     (("vocab", "import", "core/__init__.py"), "usage"),
     (("vocab", "import", "core/__init__.py", "--exam", "x", "--level", "hard"), "invalid_input"),
+    (("vocab", "import", "core/__init__.py", "--exam", "demo toefl"), "invalid_input"),
     (("discover",), "invalid_input"),
     (("discover", "--words", " , ,"), "invalid_input"),
     (("discover", "--csv", "nowhere.csv"), "not_found"),

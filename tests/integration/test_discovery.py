@@ -404,6 +404,13 @@ def test_a_file_joins_a_bundle_of_its_name_and_a_plan_writes_nothing(world: Worl
     assert [(bundle.name, bundle.n_words) for bundle in world.vocabulary.bundles()] == [("unit_12_words", 2)]
 
 
+@pytest.mark.parametrize("name", ["demo_words.csv", "Demo words.txt", "demo.csv"])
+def test_a_file_of_a_persons_own_is_never_demo(world: World, name: str) -> None:
+    with pytest.raises(InvalidInput, match="demo's own"):
+        world.discovery.choose(WordChoice(file=(name, b"word\nrefer\n")))
+    assert world.vocabulary.bundles() == []
+
+
 def test_gaps_are_the_words_under_their_want(world: World) -> None:
     world.source.hits = {"refer": lines("refer", 3), "matter": lines("matter", 1)}
     world.vocabulary.import_list(b"word\nrefer\nmatter\nzebra\n", exam="toefl")

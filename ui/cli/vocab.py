@@ -31,11 +31,13 @@ def import_list(
     """Take a word list in, and report every row that was changed or refused."""
     from core.errors import InvalidInput, NotFound
     from core.model.vocabulary import Level
+    from core.services.vocabulary import checked_name, refuse_demo_name
 
     if not file.is_file():
         raise NotFound(f"There is no file {file}.")
     if level and level not in set(Level):
         raise InvalidInput(f"{level!r} is no level.", hint="Use beginner, intermediate or advanced.")
+    refuse_demo_name(checked_name(exam))
     with opened() as app:
         report = app.vocabulary.import_list(
             file.read_bytes(), exam=exam, level=Level(level) if level else None, file_name=file.name, is_dry_run=dry_run
