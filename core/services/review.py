@@ -112,7 +112,7 @@ class Review:
             )
             for row in found
         ]
-        if wanted.is_strict or self._settings.get("is_strict"):
+        if wanted.is_strict or (self._settings.get("is_strict") and not wanted.with_all):
             items = [item for item in items if (item.education or 0) >= 0.9 and (item.context or 0) >= 0.9]
         parked = [item for item in items if item.state is MappingState.PARKED]
         shown = items if wanted.with_all else [item for item in items if item.state in WAITING]

@@ -108,6 +108,15 @@ def test_the_strict_rule_asks_education_and_context_for_nine_tenths(shelf: Shelf
     assert shelf.review.queue(QueueFilter(is_strict=True)).total == 1
 
 
+def test_all_shows_what_the_strict_rule_of_the_workspace_hides(shelf: Shelf) -> None:
+    shelf.settings.set("is_strict", True, actor="mina")
+    shelf.shown("under", "refer", 0.95, both=0.89)
+    shelf.shown("silent", "matter", None, evidence=EvidenceState.NOT_HEARD)
+    assert order(shelf) == []
+    assert sorted(order(shelf, with_all=True)) == ["silent", "under"]
+    assert order(shelf, with_all=True, is_strict=True) == []
+
+
 def test_what_is_not_heard_is_only_shown_with_all(shelf: Shelf) -> None:
     shelf.shown("silent", "refer", None, evidence=EvidenceState.NOT_HEARD)
     shelf.shown("captioned", "refer", 0.7, evidence=EvidenceState.CAPTIONED)
