@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection, select
+
 from core.errors import UnsupportedMedia
 from core.model.clips import Clip
+from core.model.reviews import MappingState
 from core.model.runs import Stage
 from core.model.transcripts import CORRECTION, Transcript
 from core.pipeline.bench import Bench, digest
@@ -13,10 +16,11 @@ from core.pipeline.work import WordEnd
 from core.ports import Recognition
 from core.store.clips import set_clip
 from core.store.media_rows import find_transcript, load_transcript, save_transcript
+from core.store.tables import mappings
 
 
 def run_transcribe(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
-    """Recognises every chosen clip once a content, engine and model; a person's correction stays in force."""
+    """Recognises every chosen clip once a content, engine and model; what a person corrected or approved stays in force."""
     each_clip(bench, run_id, word_id, Stage.TRANSCRIBE, "Transcribing", transcribe_clip)
     return None
 
@@ -27,7 +31,7 @@ def transcribe_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
         raise UnsupportedMedia(f"{clip.slug} was not fetched.")
     transcriber = bench.transcriber(task.run.settings)
     with bench.database.read() as connection:
-        if clip.transcript_id is not None and load_transcript(connection, clip.transcript_id).engine == CORRECTION:
+        if clip.transcript_id is not None and _is_settled(connection, clip):
             return
         known = find_transcript(connection, clip.media_id, transcriber.engine, transcriber.model)
     if known is None:
@@ -39,6 +43,12 @@ def transcribe_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
             save_transcript(connection, transcript)
     with bench.database.write() as connection:
         set_clip(connection, clip.clip_id, transcript_id=known)
+
+
+def _is_settled(connection: Connection, clip: Clip) -> bool:
+    """Whether a person wrote the clip's text, or approved a word with it: another recogniser's is then not what they saw."""
+    approved = select(mappings.c.mapping_id).where(mappings.c.clip_id == clip.clip_id, mappings.c.state == MappingState.APPROVED)
+    return load_transcript(connection, clip.transcript_id or "").engine == CORRECTION or connection.execute(approved).first() is not None
 
 
 def as_transcript(media_id: str, recognition: Recognition) -> Transcript:

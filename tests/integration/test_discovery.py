@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from core.model.runs import RunSettings, RunStatus
 from core.model.transcripts import TimedBy, WordTiming
 from core.ports import Recognition
 from core.services.discovery import WordChoice, request_key, summary_json
+from core.store.reviews import load_mapping
 from core.store.tables import clips, proposals, run_clips, words
 from tests.loopback.discovery_world import FILM, World, hit
 
@@ -157,6 +159,22 @@ def test_a_word_that_the_recogniser_does_not_hear_is_kept_as_not_heard(world: Wo
 
     shown = world.review.queue(QueueFilter(with_all=True)).items
     assert [(item.row.word, str(item.row.evidence_state)) for item in shown] == [("refer", "not_heard")]
+
+
+def test_another_recogniser_does_not_change_a_clip_that_a_person_approved(world: World) -> None:
+    world.source.hits = {"refer": lines("refer", 2)}
+    world.discover("refer")
+    approved = world.mapping_id("refer-0", "refer")
+    world.review.decide(DecisionRequest(approved, DecisionKind.APPROVE, "mina", "first"))
+    with world.database.read() as connection:
+        before = load_mapping(connection, approved)
+    said = (WordTiming("Nothing", 0.2, 0.5, 0.9, TimedBy.RECOGNITION),)
+    world.bench._transcribers["fake"] = _Says(said)  # type: ignore[index]
+    world.discover("refer", want=5)
+    with world.database.read() as connection:
+        assert load_mapping(connection, approved) == replace(before, updated_at=load_mapping(connection, approved).updated_at)
+        other = load_mapping(connection, world.mapping_id("refer-1", "refer"))
+    assert (str(before.evidence_state), str(other.evidence_state)) == ("heard", "not_heard")
 
 
 class _Says:
