@@ -44,6 +44,8 @@ class ChosenWords:
     is_demo: bool
     report: tuple[str, ...] = ()
     """What was changed or refused while reading, a line each."""
+    request: str = ""
+    """What was asked for, where the words that it means grow fewer as its run goes on; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ class Discovery:
         if choice.gaps:
             wanted = set(self._coverage.gaps(choice.gaps, want))
             found = [word for word in self._vocabulary.bundle_words(choice.gaps) if word.word_id in wanted]
-            return ChosenWords(choice.gaps, f"gaps of {choice.gaps}", tuple(found), is_demo_name(choice.gaps))
+            name = f"gaps of {choice.gaps}"
+            return ChosenWords(choice.gaps, name, tuple(found), is_demo_name(choice.gaps), request=name)
         return ChosenWords(choice.bundle, choice.bundle, tuple(self._vocabulary.bundle_words(choice.bundle)), is_demo_name(choice.bundle))
 
     def _from_file(self, name: str, data: bytes, *, is_kept: bool) -> ChosenWords:
@@ -156,14 +159,14 @@ class Discovery:
 
     def launch(self, chosen: ChosenWords, settings: RunSettings, *, actor: str, name: str = "") -> str:
         """Start a run, or resume the unfinished one of the same request. Returns its id. Raises: InvalidInput."""
-        if not chosen.words:
-            raise InvalidInput(f"No word of {chosen.name} wants a clip.", hint="Every word has what it wants, or the bundle is empty.")
         if settings.source not in (Source.LIBRARY,):
             raise InvalidInput(f"The source {settings.source} is not set up here.", hint="Use --source library: your own films.")
         settings = self._freeze(replace(settings, bundle=chosen.bundle, is_demo=chosen.is_demo))
-        key = request_key(chosen.words, settings)
+        key = request_key(chosen.words, settings, chosen.request)
         with self._database.write() as connection:
             known = rows.unfinished_run(connection, key)
+            if not known and not chosen.words:
+                raise InvalidInput(f"No word of {chosen.name} wants a clip.", hint="Every word has what it wants, or the bundle is empty.")
             run_id = (
                 known.run_id
                 if known
@@ -238,7 +241,7 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
     return {**asdict(summary), "status": str(summary.status), "failed": [asdict(failure) for failure in summary.failed]}
 
 
-def request_key(words: Sequence[VocabularyWord], settings: RunSettings) -> str:
+def request_key(words: Sequence[VocabularyWord], settings: RunSettings, request: str = "") -> str:
     """The same command has the same key."""
-    given = [sorted(word.word_id for word in words), {name: str(value) for name, value in asdict(settings).items()}]
+    given = [request or sorted(word.word_id for word in words), {name: str(value) for name, value in asdict(settings).items()}]
     return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()

@@ -438,6 +438,20 @@ def test_gaps_are_the_words_under_their_want(world: World) -> None:
     assert gaps.name == "gaps of toefl"
 
 
+def test_the_same_gaps_on_an_unfinished_run_resume_it_though_some_are_filled(world: World) -> None:
+    world.source.hits = {"refer": lines("refer", 3), "matter": lines("matter", 3)}
+    world.vocabulary.import_list(b"word\nrefer\nmatter\n", exam="toefl")
+    gaps = WordChoice(gaps="toefl")
+    run_id = world.discovery.launch(world.discovery.choose(gaps), RunSettings(), actor="mina")
+    while len(world.discovery.choose(gaps).words) == 2:
+        world.drive(run_id, only_steps=1)
+    assert world.discovery.run(run_id).status is RunStatus.RUNNING
+    assert world.discovery.launch(world.discovery.choose(gaps), RunSettings(), actor="mina") == run_id
+    assert world.drive(run_id).words["done"] == 2
+    with pytest.raises(InvalidInput, match="No word of gaps"):
+        world.discovery.launch(world.discovery.choose(gaps), RunSettings(), actor="mina")
+
+
 def test_a_request_is_the_same_whatever_the_order_of_its_words(world: World) -> None:
     words_there = world.discovery.choose(WordChoice(words=("refer", "matter"))).words
     assert request_key(words_there, RunSettings()) == request_key(words_there[::-1], RunSettings())
