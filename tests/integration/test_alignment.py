@@ -12,15 +12,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.adapters import voice_espeak
 from core.adapters.aligner_pocketsphinx import PocketSphinxAligner
+from core.adapters.isolated import IsolatedPool
 from core.adapters.sound_av import SAMPLE_RATE_HZ, read_pcm
-from core.adapters.voice_espeak import speak
 from core.model.transcripts import Cue, TimedBy, WordTiming
 from core.rules.word_timing import spread_over_cue
 from tests.models.spoken_truth import Utterance, boundary_errors, composite, mixed, require_media, utterances, write_wav
 
 pytestmark = pytest.mark.timeout(300)
 ALIGNER = PocketSphinxAligner()
+
+
+def speak(text: str, **options: int) -> voice_espeak.SpokenLine:
+    """The voice in a process of its own: it carries state from line to line, and a test must hear the same line every time."""
+    with IsolatedPool(1) as pool:
+        return pool.run(voice_espeak.speak, text, **options)  # type: ignore[arg-type]
 
 
 def align(path: Path, words: tuple[WordTiming, ...]) -> tuple[WordTiming, ...]:

@@ -88,6 +88,8 @@ def test_another_site_cannot_read_by_an_image_or_a_script(site):
 def test_a_write_that_a_form_could_send_is_refused(site, kind):
     answer = site.post("/api/review/undo", content=b'{"visit_id": ""}', headers={"Content-Type": kind})
     assert answer.status_code == 415
+    upload = site.post("/backend/v3/admin/videos/batch-upload", content=b'{"videos": []}', headers={"Content-Type": kind})
+    assert upload.status_code == 500 and list(upload.json()) == ["error"]
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,8 @@ async def _refuse(scope: Scope, send: Send, status: int, code: str, message: str
         await send({"type": "websocket.close", "code": 1008, "reason": message})
         return
     document: dict[str, Any] = {"code": code, "message": message, "hint": ""}
+    if code == "not_json" and _is_below(scope["path"], "/backend"):  # the contract's answer, which its senders know how to read
+        status, document = 500, {"error": "415 Unsupported Media Type: Content-Type was not 'application/json'"}
     body = json.dumps(document).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": [*headers, *ANSWER_HEADERS]})
