@@ -64,16 +64,16 @@ class WordClip:
 
 
 def clips_of_word(database: Database, text: str, *, only_approved: bool = False) -> list[WordClip]:
-    """The fetched clips of a word, approved ones first, best first. Real and demo words of the same text are both meant.
+    """The fetched clips of a word, approved ones first, best first. The demo's only where no real list has the word.
 
     Raises: NotFound for a word that is on no list.
     """
     with database.read() as connection:
         ids = [vocabulary.word_ids_by_key(connection, [text], is_demo=is_demo).get(word_key(text)) for is_demo in (False, True)]
-        word_ids = [word_id for word_id in ids if word_id is not None]
-        if not word_ids:
+        word_id = next((word_id for word_id in ids if word_id is not None), None)
+        if word_id is None:
             raise NotFound(f"{text[:80]!r} is on no list.", hint="`python run.py vocab list` shows the bundles.")
-        rows = reviews.mapping_rows(connection, mappings.c.word_id.in_(word_ids))
+        rows = reviews.mapping_rows(connection, mappings.c.word_id == word_id)
         clips = clip_rows.load_clips(connection, [row.clip_id for row in rows])
         media_ids = [clip.media_id for clip in clips.values() if clip.media_id]
         pictures = media_rows.pictures_of(connection, media_ids)

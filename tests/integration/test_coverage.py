@@ -15,6 +15,7 @@ from core.errors import NotFound
 from core.model.clips import EvidenceState
 from core.model.reviews import DecisionKind
 from core.services.coverage import REASONS
+from core.services.word_clips import clips_of_word
 from tests.loopback.decided_world import Shelf
 
 KEYS = {"bundle", "words", "approved", "live", "in_review", "not_searched", "none_found", "exhausted"}
@@ -111,6 +112,17 @@ def test_the_demo_is_never_counted_with_real_words(shelf: Shelf) -> None:
     looked = shelf.coverage.look_up(["refer"])
     assert looked[0][1] is not None
     assert looked[0][1].state == "not_searched"
+
+
+def test_clips_of_a_word_are_the_demos_only_where_no_real_list_has_it(shelf: Shelf) -> None:
+    shelf.approve(shelf.shown("demo-refer", "refer", is_demo=True))
+    shelf.approve(shelf.shown("demo-zebra", "zebra", is_demo=True))
+    assert [clip.slug for clip in clips_of_word(shelf.database, "refer")] == ["demo-refer"]
+    shelf.word("refer")
+    assert clips_of_word(shelf.database, "refer") == []
+    shelf.approve(shelf.shown("own-refer", "refer"))
+    assert [clip.slug for clip in clips_of_word(shelf.database, "Refer", only_approved=True)] == ["own-refer"]
+    assert [clip.slug for clip in clips_of_word(shelf.database, "zebra")] == ["demo-zebra"]
 
 
 def test_pasted_words_say_which_have_clips(shelf: Shelf) -> None:
