@@ -63,7 +63,7 @@ class App:
         self.media_files: MediaFiles = media_files(config)
         self.settings = Settings(self.database)
         self.vocabulary = Vocabulary(self.database)
-        self.coverage = Coverage(self.database)
+        self.coverage = Coverage(self.database, is_practice_live=config.backend_url in ("", "practice"))
         self.review = Review(self.database, self.settings, self._refill)
         self._pool: IsolatedPool | None = None
 

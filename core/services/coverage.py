@@ -19,6 +19,8 @@ from core.store.database import Database
 from core.store.reviews import passes_rule
 from core.store.tables import bundle_words, bundles, live_mappings, mappings, run_words, runs, word_levels, words
 
+PRACTICE = "practice"
+"""The target whose clips no learner is shown."""
 REASONS = ("in_review", "not_searched", "none_found", "exhausted", "failed", "waiting_for_quota")
 """Why a word has no approved clip, one a word, in the order in which they are asked."""
 
@@ -71,15 +73,20 @@ class WordCoverage:
 class Coverage:
     """Reads the projection; every decision shows at once."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, is_practice_live: bool = True) -> None:
+        """`is_practice_live`: whether what only the practice backend holds is live; not where there is another backend."""
         self._database = database
+        self._is_practice_live = is_practice_live
+
+    def _facts(self, target: str) -> Subquery:
+        return _word_facts(target, without="" if self._is_practice_live or target else PRACTICE)
 
     def bundles(self, name: str = "", *, at_least: Sequence[int] = (1, 3), target: str = "") -> list[BundleCoverage]:
         """Coverage of one bundle or of all, real ones first.
 
         Args:
             at_least: the numbers k of approved clips to count for.
-            target: whose live clips count; empty for any.
+            target: whose live clips count; empty for any, the practice backend's own apart where there is another.
 
         Raises: NotFound for a bundle that does not exist.
         """
@@ -87,7 +94,7 @@ class Coverage:
             known = {bundle.name: bundle for bundle in vocabulary.list_bundles(connection)}
             if name and name not in known:
                 raise NotFound(f"There is no bundle {name!r}.", hint=f"There are: {', '.join(known) or 'none yet; import a list first'}.")
-            facts = _word_facts(target)
+            facts = self._facts(target)
             columns = [func.count().label("words")]
             columns += [func.sum(case((facts.c.n_approved >= k, 1), else_=0)).label(f"approved_{k}") for k in at_least]
             columns += [func.sum(case((facts.c.n_live > 0, 1), else_=0)).label("live")]
@@ -123,7 +130,7 @@ class Coverage:
             exam = connection.execute(select(bundles.c.exam).where(bundles.c.name == bundle)).scalar_one_or_none()
             if exam is None:
                 raise NotFound(f"There is no bundle {bundle!r}.")
-            facts = _word_facts(target)
+            facts = self._facts(target)
             query = (
                 select(facts, words.c.text, bundle_words.c.rank, word_levels.c.level)
                 .join(bundle_words, bundle_words.c.word_id == facts.c.word_id)
@@ -155,7 +162,7 @@ class Coverage:
 
     def without_clip(self, bundle: str = "") -> int:
         """Words of a bundle with no clip that is approved or in review; of all real bundles (else of the demo's) when none is named."""
-        facts = _word_facts("")
+        facts = self._facts("")
         listed = select(bundle_words.c.word_id).join(bundles, bundles.c.name == bundle_words.c.bundle)
         with self._database.read() as connection:
             if not bundle:
@@ -174,7 +181,7 @@ class Coverage:
         """For pasted words: each with what it has, a real word before the demo's; None for a word on no list."""
         with self._database.read() as connection:
             ids = {**vocabulary.word_ids_by_key(connection, texts, is_demo=True), **vocabulary.word_ids_by_key(connection, texts)}
-            facts = _word_facts("")
+            facts = self._facts("")
             query = (
                 select(facts, words.c.text, words.c.is_demo)
                 .join(words, words.c.word_id == facts.c.word_id)
@@ -200,8 +207,8 @@ class Coverage:
         return [(text, found.get(ids.get(word_key(text), -1))) for text in texts]
 
 
-def _word_facts(target: str) -> Subquery:
-    """One row a word: its counts, and the one state that it is in."""
+def _word_facts(target: str, *, without: str) -> Subquery:
+    """One row a word: its counts, and the one state that it is in. Live counts at `target`, else at all but `without`."""
     is_waiting = mappings.c.state.in_((MappingState.IN_REVIEW, MappingState.SKIPPED, MappingState.FLAGGED))
     judged = (
         select(
@@ -216,10 +223,8 @@ def _word_facts(target: str) -> Subquery:
         .group_by(mappings.c.word_id)
         .subquery()
     )
-    is_shown = live_mappings.c.relevance > 0
-    shown = select(live_mappings.c.word_id, func.count().label("n_live")).where(
-        is_shown & (live_mappings.c.target == target) if target else is_shown
-    )
+    is_there = live_mappings.c.target == target if target else live_mappings.c.target != without
+    shown = select(live_mappings.c.word_id, func.count().label("n_live")).where(live_mappings.c.relevance > 0, is_there)
     live = shown.group_by(live_mappings.c.word_id).subquery()
     searched = (
         select(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.errors import NotFound
 from core.model.clips import EvidenceState
 from core.model.reviews import DecisionKind
-from core.services.coverage import REASONS
+from core.services.coverage import REASONS, Coverage
 from core.services.word_clips import clips_of_word
 from tests.loopback.decided_world import Shelf
 
@@ -100,6 +100,18 @@ def test_live_is_counted_by_target_and_a_taken_retraction_is_not_live(shelf: She
     live = lambda target: shelf.coverage.bundles("toefl", target=target)[0].live  # noqa: E731
     assert (live(""), live("backend.example"), live("practice")) == (1, 1, 0)
     assert states(shelf, "toefl", "practice") == {"refer": "approved", "matter": "approved"}
+
+
+def test_practice_is_not_live_where_there_is_another_backend(shelf: Shelf) -> None:
+    shelf.vocabulary.import_list(b"refer\nmatter\n", exam="toefl")
+    for word, target in (("refer", "practice"), ("matter", "backend.example")):
+        mapping_id = shelf.shown(word, word)
+        shelf.approve(mapping_id)
+        shelf.go_live(mapping_id, target=target)
+    coverage = Coverage(shelf.database, is_practice_live=False)
+    assert [word.state for word in coverage.words("toefl")] == ["approved", "live"]
+    assert (coverage.bundles("toefl")[0].live, coverage.bundles("toefl", target="practice")[0].live) == (1, 1)
+    assert shelf.coverage.bundles("toefl")[0].live == 2
 
 
 def test_the_demo_is_never_counted_with_real_words(shelf: Shelf) -> None:
