@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import MediaError, ProviderError, WordreelError
+from core.model.media import MediaFacts
 from core.model.transcripts import Cue, Transcript
 from core.pipeline.bench import Bench, digest
 from core.pipeline.transcribe import as_transcript
@@ -80,14 +81,17 @@ class Ingest:
             return IngestedFile(str(path), media_id, "known", "")
         if known_id is None:
             if facts.audio is None and not cues:
-                return IngestedFile(str(path), media_id, "ingested", "It has no sound and no captions: no word can be found in it.")
+                is_known = before is not None and before.media_id == media_id and before.transcript_id is None
+                why = f"It has no sound and no captions: no word can be found in it.{_pictures_only(facts)}"
+                return IngestedFile(str(path), media_id, "known" if is_known else "ingested", why)
             recognition = self._transcriber.transcribe(path, language="en", known_cues=cues)
             transcript = as_transcript(media_id, replace(recognition, model=model))
             with self._bench.database.write() as connection:
                 save_transcript(connection, transcript)
                 set_film_transcript(connection, film_id, transcript.transcript_id)
             if not transcript.words:
-                notes = (*notes, "No captions beside it or in it, and no recogniser: no word can be found in it.")
+                why = f"No captions beside it or in it, and no recogniser: no word can be found in it.{_pictures_only(facts)}"
+                notes = (*notes, why)
         return IngestedFile(str(path), media_id, "ingested", " ".join(notes))
 
     def take_in_known(self, path: Path, title: str, year: int, transcript: Transcript) -> IngestedFile:
@@ -112,6 +116,12 @@ class Ingest:
             if cues:
                 return spoken_cues(cues), tuple(problems)
         return spoken_cues(self._bench.media_tools.embedded_captions(path)), tuple(problems)
+
+
+def _pictures_only(facts: MediaFacts) -> str:
+    """What to do about subtitles that hold no text; empty where there are none such."""
+    is_so = facts.subtitles and not any(stream.is_text for stream in facts.subtitles)
+    return " Its subtitles are pictures, which are not read: put an SRT or VTT file beside it." if is_so else ""
 
 
 def _shown(name: str) -> str:
