@@ -249,8 +249,12 @@ def test_next_decide_undo_and_a_stale_version_is_a_conflict(decided, program, tm
     listed = cli.json("review", "queue", "--all")
     assert {item["mapping_id"]: item["state"] for item in listed["items"]}[first["mapping_id"]] == "skipped"
     assert all(set(item) == QUEUE_KEYS for item in listed["items"])
-    for number in (2, 3):
-        cli.json("review", "decide", str(number), "reject", "--reason", "cut_badly")
+    cli.json("review", "decide", "2", "reject", "--reason", "cut_badly")
+    cli.json("review", "decide", "3", "reject", "--reason", "Cut badly", "--reason", "too fast for learners", "--note", "seen twice")
+    kept_as = [
+        (json.loads(reasons), note) for reasons, note in ask(cli.home, "SELECT reasons, note FROM mappings WHERE mapping_id IN (2, 3)")
+    ]
+    assert kept_as == [(["cut_badly"], ""), (["cut_badly", "other"], "seen twice; too fast for learners")]
     assert cli.refusal("review", "next")["code"] == "not_found"
 
 

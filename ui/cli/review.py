@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
@@ -76,7 +78,10 @@ def show_next(json: Json = False) -> None:
 def decide(
     mapping_id: Annotated[int, typer.Argument(metavar="MAPPING_ID", min=1, max=LARGEST)],
     decision: Annotated[str, typer.Argument(help="approve, reject, skip or flag.")],
-    reason: Annotated[list[str] | None, typer.Option(help="Why it is rejected; may be given more than once.")] = None,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option(help="Why it is rejected: not_heard, wrong_sense …; words of your own count as `other` and stand in the note."),
+    ] = None,
     score: Annotated[float | None, typer.Option(help="Your score, 0 to 1.")] = None,
     note: Annotated[str, typer.Option(help="A note.")] = "",
     version: Annotated[
@@ -90,15 +95,16 @@ def decide(
 
     if decision not in VERBS:
         raise InvalidInput(f"{decision!r} is no decision.", hint=f"Use {', '.join(VERBS)}.")
+    reasons, own_words = named_reasons(reason or ())
     request = DecisionRequest(
         mapping_id,
         DecisionKind(decision),
         actor(),
         idempotency_key=uuid4().hex,
         seen_version=version,
-        reasons=tuple(reason or ()),
+        reasons=reasons,
         score=score,
-        note=note,
+        note="; ".join(part for part in (note, *own_words) if part),
         visit_id=uuid4().hex,
         is_score_visible=True,
     )
@@ -106,6 +112,16 @@ def decide(
         outcome = app.review.decide(request)
         found = outcome_json(outcome, is_live=app.review.is_live(outcome.mapping_id))
     OUT.answer(found, f"Mapping {found['mapping_id']}: {found['state']}.")
+
+
+def named_reasons(given: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The desk's reasons that are meant, and those in a person's own words, for which `other` stands."""
+    from core.model.reviews import RejectReason
+
+    names = {text: re.sub(r"[\s-]+", "_", text.strip().lower()) for text in given if text.strip()}
+    own_words = tuple(text.strip() for text, name in names.items() if name not in set(RejectReason))
+    reasons = [name if name in set(RejectReason) else RejectReason.OTHER.value for name in names.values()]
+    return tuple(dict.fromkeys(reasons)), own_words
 
 
 @commands.command()
