@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
+from core.model.reviews import MappingState
 from core.model.runs import Stage, WordState
 from core.pipeline.bench import Bench
 from core.pipeline.progress import WordTask, clips_had, load_task, say
@@ -49,14 +50,20 @@ def _end(connection: Connection, task: WordTask, rows: list[tuple[int, str, str,
     run_id, word_id = task.run.run_id, task.word.word_id
     n_here = len([row for row in rows if row[2] == "ok"])
     failures = [reason for _, _, outcome, reason in rows if outcome == "failed"]
-    query = select(mappings.c.relevance).where(mappings.c.word_id == word_id, mappings.c.clip_id.in_([row[0] for row in rows]))
-    scores = [score for score in connection.execute(query).scalars() if score is not None]
+    query = select(mappings.c.relevance, mappings.c.state).where(
+        mappings.c.word_id == word_id, mappings.c.clip_id.in_([row[0] for row in rows])
+    )
+    judged = [row for row in connection.execute(query) if row.relevance is not None]
+    scores = [row.relevance for row in judged if row.state != MappingState.REJECTED]
     run_rows.set_run_word(connection, run_id, word_id, best=max(scores, default=None))
     if n_missing > 0 and failures:
         return WordEnd(WordState.FAILED, reason=failures[0], detail=f"{len(failures)} of {len(rows)} clips failed")
     rule = least_score(connection, run_id)
     if n_missing <= 0 or any(score >= rule for score in scores):
         return WordEnd(WordState.DONE, detail=f"{n_here} clips to review" if n_here != 1 else "1 clip to review")
+    if judged and not scores:
+        n_rejected = f"{len(judged)} clips were" if len(judged) != 1 else "The only clip was"
+        return WordEnd(WordState.NONE_FOUND, reason=f"{n_rejected} rejected, and there is no other", detail="No other clip")
     if scores:
         best = f"The best of {len(scores)} clips has relevance {max(scores):.2f}, under the rule {rule:.2f}"
         return WordEnd(WordState.NONE_FOUND, reason=best, detail="None reaches the rule")

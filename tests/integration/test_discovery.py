@@ -343,6 +343,20 @@ def test_a_refill_that_failed_half_way_is_taken_up_by_the_next_rejection(world: 
     assert (left, "refer") in world.mapped()
 
 
+def test_a_word_whose_clips_were_all_rejected_is_not_done(world: World) -> None:
+    world.source.hits = {"refer": lines("refer", 2), "matter": lines("matter", 1)}
+    world.discover("refer", "matter")
+    for slug, word in (("refer-0", "refer"), ("refer-1", "refer"), ("matter-0", "matter")):
+        reject(world, slug, word)
+    again = world.launch("refer", "matter")
+    world.drive(again)
+    assert world.word_states(again) == {"refer": "none_found", "matter": "none_found"}
+    assert {row.reason for row in world.discovery.words(again)} == {
+        "2 clips were rejected, and there is no other",
+        "The only clip was rejected, and there is no other",
+    }
+
+
 # Choosing and launching ----------------------------------------------------------------------------------------------
 
 
