@@ -73,6 +73,7 @@ def saved(page: Page) -> Any:
 def start(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("[data-testid=desk-start]")).to_have_count(0)
+    page.wait_for_function(f"({VIDEO})?.readyState >= 2")
 
 
 VIDEO = "document.querySelector('#host').shadowRoot.querySelector('video.seen')"
@@ -204,8 +205,8 @@ def test_score_and_note_travel_with_the_decision(page: Page, address: str) -> No
 
 def test_offline_decisions_are_kept_said_and_sent_again_with_the_same_keys(page: Page, address: str) -> None:
     start(page)
-    control(address, faults={"is_offline": True})
     page.wait_for_function("document.querySelector('#host').shadowRoot.querySelector('[data-testid=desk-preload]').dataset.ready === '3'")
+    control(address, faults={"is_offline": True})
     page.keyboard.press("s")
     expect(now(page)).to_have_text("comparatively")
     page.keyboard.press("a")

@@ -26,8 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(420))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One browser a file: while Playwright is open its event loop runs, and tests after it may want one of their own."""
     path = os.environ.get("WORDREEL_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.fail("The journeys need Chromium: install it, or set WORDREEL_TEST_CHROMIUM to its program.", pytrace=False)
