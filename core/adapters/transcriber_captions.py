@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.model.transcripts import Cue, Segment
+from core.model.transcripts import Cue, Segment, WordTiming
 from core.ports import Recognition
+from core.rules.sentences import split_sentences
 from core.rules.word_timing import repair_order, spread_over_cue
 
 NO_CAPTIONS = "no_captions: the media has no captions, and no recogniser was asked"
@@ -29,8 +30,18 @@ class CaptionsTranscriber:
             model=self.model,
             language=language,
             text=" ".join(cue.text for cue in cues),
-            segments=tuple(Segment(cue.start_s, cue.end_s, cue.text) for cue in cues),
+            segments=_segments(cues, words),
             words=words,
             is_verified_by_audio=False,
             notes=() if words else (NO_CAPTIONS,),
         )
+
+
+def _segments(cues: Sequence[Cue], words: Sequence[WordTiming]) -> tuple[Segment, ...]:
+    """A phrase a caption; where every caption is one word (a clip of a film whose words are timed), a phrase a sentence."""
+    if any(len(cue.text.split()) > 1 for cue in cues):
+        return tuple(Segment(cue.start_s, cue.end_s, cue.text) for cue in cues)
+    return tuple(
+        Segment(words[first].start_s, words[end - 1].end_s, " ".join(word.text for word in words[first:end]))
+        for first, end in split_sentences(words)
+    )

@@ -18,7 +18,7 @@ from core.rules.matching import WordMatcher
 from core.rules.sentences import split_sentences
 from core.rules.strong_language import strong_words
 from core.rules.word_timing import spread_over_cue
-from core.services.review import QueueFilter, QueueItem, Review, shown_state
+from core.services.review import WAITING, QueueFilter, QueueItem, Review, shown_state
 from core.services.settings import Settings
 from core.store import clips as clip_rows
 from core.store import media_rows, reviews, vocabulary
@@ -143,6 +143,7 @@ class Desk:
                     "definition": words[row.word_id].definition,
                     "bundles": [bundle_label(*bundle) for bundle in bundles[row.word_id]],
                     "state": str(shown_state(row, n_approved=n_approved, want=want, is_live=row.mapping_id in live)),
+                    "undecided": row.state in WAITING,
                     "version": row.version,
                     "approved": n_approved,
                     "in_review": waiting.get(row.word_id, 0),

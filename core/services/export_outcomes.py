@@ -71,10 +71,14 @@ def pending_retractions(connection: Connection, target: str) -> list[PendingRetr
 
 
 def _removal(word: str, language: str, video_id: int | None, name: str) -> str:
-    """The statement that takes one mapping away at the backend (PostgreSQL)."""
+    """The statements that take one mapping away at the backend (PostgreSQL), with the questions that it keeps of the word.
+
+    Source: CONTRACTS.md: questions made from a clip are cached with its id and text, in `review_questions` by word.
+    """
     by_name = f"(SELECT id FROM videos WHERE name = {_quoted(name)} AND format = 'mp4')"  # noqa: S608 (shown to a person, quoted)
     video = by_name if video_id is None else str(video_id)
-    return f"DELETE FROM word_to_video WHERE word = {_quoted(word)} AND learning_language = {_quoted(language)} AND video_id = {video};"  # noqa: S608
+    mapping = f"DELETE FROM word_to_video WHERE word = {_quoted(word)} AND learning_language = {_quoted(language)} AND video_id = {video};"  # noqa: S608
+    return f"{mapping}\nDELETE FROM review_questions WHERE word = {_quoted(word)};"
 
 
 def _quoted(text: str) -> str:

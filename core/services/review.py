@@ -115,7 +115,7 @@ class Review:
         if wanted.is_strict or (self._settings.get("is_strict") and not wanted.with_all):
             items = [item for item in items if (item.education or 0) >= 0.9 and (item.context or 0) >= 0.9]
         parked = [item for item in items if item.state is MappingState.PARKED]
-        shown = items if wanted.with_all else [item for item in items if item.state in WAITING]
+        shown = items if wanted.with_all else [item for item in items if _is_open(item, want)]
         shown = sorted(shown, key=lambda item: _place(item, want, wanted.order))
         return Queue(
             tuple(shown[:limit] if limit is not None else shown),
@@ -241,6 +241,12 @@ class Review:
         with self._database.read() as connection:
             counts = rows.today_counts(connection, actor, now() - timedelta(minutes=1))
         return counts.get(DecisionKind.APPROVE, 0) + counts.get(DecisionKind.REJECT, 0)
+
+
+def _is_open(item: QueueItem, want: int) -> bool:
+    """Whether a person should decide it: also an undone approval that is still live, while its word wants clips."""
+    is_taken_back = item.state is MappingState.PENDING_RETRACTION and item.row.state in WAITING
+    return item.state in WAITING or (is_taken_back and item.n_approved < want)
 
 
 def shown_state(row: MappingRow, *, n_approved: int, want: int, is_live: bool) -> MappingState:

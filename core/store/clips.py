@@ -13,6 +13,7 @@ from core.model.clips import Clip, Evidence, Hit, Proposal, ProposalStage, Score
 from core.model.reviews import MappingState
 from core.store import codecs
 from core.store.dialects import insert_new
+from core.store.reviews import project
 from core.store.tables import clips, mappings, proposals
 from core.timing import now
 
@@ -163,6 +164,7 @@ def propose_mapping(connection: Connection, clip: Clip, proposal: Proposal, run_
     known = connection.execute(select(mappings.c.mapping_id).where(key)).scalar_one_or_none()
     if known is not None:
         connection.execute(mappings.update().where(mappings.c.mapping_id == known).values(**seen))
+        project(connection, int(known))  # whether an approval vouches depends on the evidence
         return int(known)
     row: dict[str, Any] = {
         "clip_id": clip.clip_id,

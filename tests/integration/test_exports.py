@@ -153,7 +153,10 @@ def test_an_undone_approval_goes_to_zero_and_waits_with_the_operators_sql(world)
     world.decide(mapping_id, DecisionKind.UNDO)
     [pending] = world.exports.pending_retractions()
     assert not pending.is_sent
-    assert pending.sql == "DELETE FROM word_to_video WHERE word = 'o''clock' AND learning_language = 'en' AND video_id = 1;"
+    assert pending.sql.splitlines() == [
+        "DELETE FROM word_to_video WHERE word = 'o''clock' AND learning_language = 'en' AND video_id = 1;",
+        "DELETE FROM review_questions WHERE word = 'o''clock';",
+    ]
     [clip] = world.exports.preview().clips
     assert clip.change is Change.RETRACTION and clip.will == "Retract o'clock."
     world.exports.create_batch()

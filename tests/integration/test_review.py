@@ -17,7 +17,7 @@ from core.model.clips import EvidenceState
 from core.model.reviews import DecisionKind, DecisionOutcome, DecisionRequest, MappingState, RejectReason
 from core.services.review import QueueFilter, ago
 from core.store.reviews import history_of, load_mapping, project
-from core.store.tables import corrections, decisions, mappings
+from core.store.tables import corrections, decisions, live_mappings, mappings
 from core.timing import now
 from tests.conftest import REPO_PATH
 from tests.loopback.decided_world import Shelf
@@ -571,3 +571,23 @@ def test_an_outcome_is_what_the_command_answers() -> None:
         "version": 2,
         "event_id": 3,
     }
+
+
+def test_an_approval_taken_back_while_it_is_live_waits_for_a_person_again(shelf: Shelf) -> None:
+    clip_id = shelf.clip("one", "They refer it here.")
+    mapping_id = shelf.mapping(clip_id, "refer")
+    shelf.review.decide(DecisionRequest(mapping_id, APPROVE, "mina", "k1"))
+    with shelf.database.write() as connection:
+        word_id = connection.execute(select(mappings.c.word_id).where(mappings.c.mapping_id == mapping_id)).scalar_one()
+        connection.execute(
+            live_mappings.insert().values(
+                target="practice", name="n", word_id=word_id, mapping_id=mapping_id, clip_id=clip_id, video_id=1, relevance=0.8,
+                digest="d", batch_id="b", sent_at=now(),
+            )
+        )  # fmt: skip
+    shelf.review.undo("mina")
+    assert [(item.row.mapping_id, item.state) for item in shelf.review.queue().items] == [(mapping_id, MappingState.PENDING_RETRACTION)]
+    assert shelf.desk.visit(clip_id)["targets"][0]["undecided"] is True
+    shelf.review.decide(DecisionRequest(mapping_id, REJECT, "mina", "k2"))
+    assert shelf.review.queue().items == ()
+    assert shelf.desk.visit(clip_id)["targets"][0]["undecided"] is False

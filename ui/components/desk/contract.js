@@ -81,6 +81,7 @@
  * @property {string} definition
  * @property {string[]} bundles
  * @property {MappingState} state
+ * @property {boolean} undecided  No decision of a person stands; also for an approval that was taken back while it is live
  * @property {number} version
  * @property {number} approved
  * @property {number} in_review

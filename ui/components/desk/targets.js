@@ -19,7 +19,8 @@ export function labelOfReason(reason) {
   return found ? found.label.replace(", with a note", "") : "Rejected";
 }
 
-export const isOpen = (target) => target.state === "in_review" || target.state === "skipped" || target.state === "flagged";
+/** Undecided: also an approval that was taken back while it is live, until somebody decides it anew. */
+export const isOpen = (target) => ["in_review", "skipped", "flagged"].includes(target.state) || (target.state === "pending_retraction" && target.undecided === true);
 export const isWanted = (target) => target.approved < target.want;
 export const isHeard = (target) => target.evidence.state === "heard";
 export const isCaptioned = (target) => target.evidence.state === "captioned";
