@@ -157,10 +157,17 @@ class Discovery:
             quota={"requests_this_month": None, "downloads_this_month": None},
         )
 
+    def require_source(self, source: Source) -> None:
+        """Raises: InvalidInput for a source that is not set up here; ask before a choice of words is kept."""
+        if source is not Source.LIBRARY:
+            raise InvalidInput(f"The source {source} is not set up here.", hint="Use --source library: your own films.")
+
     def launch(self, chosen: ChosenWords, settings: RunSettings, *, actor: str, name: str = "") -> str:
-        """Start a run, or resume the unfinished one of the same request. Returns its id. Raises: InvalidInput."""
-        if settings.source not in (Source.LIBRARY,):
-            raise InvalidInput(f"The source {settings.source} is not set up here.", hint="Use --source library: your own films.")
+        """Start a run, or resume the unfinished one of the same request. Returns its id.
+
+        Raises: InvalidInput.
+        """
+        self.require_source(settings.source)
         settings = self._freeze(replace(settings, bundle=chosen.bundle, is_demo=chosen.is_demo))
         key = request_key(chosen.words, settings, chosen.request)
         with self._database.write() as connection:

@@ -62,6 +62,7 @@ def runs_router(app: App, actor: Callable[[], str]) -> APIRouter:
             max_cost_usd=body.max_cost,
             min_score=body.min_score,
         )
+        app.discovery.require_source(settings.source)
         chosen = app.discovery.choose(choice, want=body.want, is_kept=not body.plan)
         if body.plan:
             return asdict(app.discovery.plan(chosen, settings))

@@ -76,6 +76,7 @@ def discover(
             _answer_plan(app, choice, settings)
         return
     with opened() as app:
+        app.discovery.require_source(settings.source)
         chosen = app.discovery.choose(choice, want=want)
         for line in chosen.report:
             OUT.say(line)
