@@ -27,7 +27,7 @@ export function firstStart({ desk, visit, data, act }) {
     isDemo ? h("p", { class: "first-note" }, icon("experiment", 16), h("span", {}, "Demo clips are marked as demo everywhere and are never exported to production."), h("a", { href: data.links.demo, target: "_self" }, "Remove the demo")) : null,
     h("div", { class: "ways" }, way("upload_file", "Bring your words", "A CSV with one word a line. TOEFL and IELTS starter lists are in.", "Import a list", data.links.vocabulary),
       way("video_library", "Use your films", "Point at a folder. Needs no key; files stay where they are.", "Add a folder", data.links.library),
-      way("key", "Search real films", "Add your ClipCafe key. It stays on this machine.", "Open Settings", data.links.settings)));
+      way("grid_view", "See what is missing", "Which words of a bundle have no clip, and why.", "Open Coverage", data.links.coverage)));
 }
 
 function way(symbol, title, text, label, href) {
