@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any
 
 import httpx
 
 from core import timing
+from core.adapters.http_deadline import Deadline
 from core.adapters.payload_stream import check_files, payload_stream
 from core.config import LOOPBACK_HOSTS
 from core.errors import BadAnswer, ExportError, InvalidInput, MediaError, NotFound, ProviderUnavailable
@@ -123,7 +121,7 @@ class HttpTarget:
     @contextmanager
     def _exchange(self, method: str, path: str, **arguments: Any) -> Iterator[httpx.Response]:
         """One request and its answer's head. Every error of httpx leaves as one of ours, also while the body is read."""
-        with _Deadline(self._deadline_s) as deadline:
+        with Deadline(self._deadline_s) as deadline:
             try:
                 with self._client.stream(method, self.url + path, extensions={"trace": deadline.trace}, **arguments) as response:
                     deadline.hold(response.extensions["network_stream"])
@@ -187,42 +185,6 @@ class HttpTarget:
 
     def _in_doubt(self, what: str) -> ProviderUnavailable:
         return ProviderUnavailable(f"{self.name} {what}", provider=self.name)
-
-
-class _Deadline:
-    """Shuts the request's socket down when its time is over: httpx itself only limits each silence."""
-
-    def __init__(self, after_s: float) -> None:
-        self.is_over = False
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(after_s, self._end)
-        self._timer.daemon = True
-
-    def __enter__(self) -> _Deadline:
-        self._timer.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._timer.cancel()
-
-    def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Called by httpcore at each step; a TLS socket replaces the plain one."""
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self.hold(info["return_value"])
-
-    def hold(self, stream: Any) -> None:
-        """Take over the socket of a connection, a kept one too."""
-        self._socket = stream.get_extra_info("socket")
-        if self.is_over:
-            self._end()
-
-    def _end(self) -> None:
-        self.is_over = True
-        if self._socket is not None:
-            try:
-                self._socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # it is closed already
 
 
 def _checked(url: str) -> httpx.URL:
