@@ -187,7 +187,7 @@ def test_words_in_judged_clips_at_the_backend(media_path: Path, cli: Cli, taken_
     assert cli.json("review", "decide", str(third), "flag")["state"] == "flagged"
     code, error = cli.refusal("review", "decide", str(first), "reject", "--version", "0")
     assert (code, error["code"], set(error)) == (2, "conflict", {"code", "message", "hint"})
-    code, error = cli.refusal("review", "decide", str(first), "reject", "--reason", "ugly")
+    code, error = cli.refusal("review", "decide", str(first), "reject", "--score", "7")
     assert (code, error["code"]) == (2, "invalid_input")
     code, error = cli.refusal("review", "decide", "999", "approve")
     assert (code, error["code"]) == (2, "not_found")
