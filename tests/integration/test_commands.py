@@ -388,7 +388,7 @@ def test_discover_stopped_by_ctrl_c_and_by_a_kill_is_the_same_run_to_its_end(fil
         worker = live_workers(cli.home)
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
-        assert out == ""
+        assert out == "" or number == signal.SIGKILL  # the little that the first left may be done before the kill comes
         if number == signal.SIGINT:
             assert (process.returncode, json.loads(err)["code"]) == (130, "interrupted")
             assert not any(map(is_alive, worker))
