@@ -12,6 +12,8 @@ def test_a_free_port_passes_and_stays_free():
         port = server.getsockname()[1]
     require_free("127.0.0.1", port)
     require_free("127.0.0.1", port)
+    with socket.create_server(("127.0.0.1", port)) as server:
+        assert server.getsockname()[1] == port
 
 
 def test_a_port_in_use_names_itself_and_the_variable():

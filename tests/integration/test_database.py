@@ -172,6 +172,7 @@ def test_a_first_start_that_was_cut_off_before_its_tables_is_done_again(home: Pa
     (home / "app.db").touch()
     database = Database(home)
     put(database)
+    assert count(database) == 1
     database.close()
 
 

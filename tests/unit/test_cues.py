@@ -119,7 +119,9 @@ def test_round_trip(cues: list[Cue]) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes(data: bytes) -> None:
-    parse_captions(data, "x")
+    cues, problems = parse_captions(data, "x")
+    assert all(0 <= cue.start_s <= cue.end_s for cue in cues)
+    assert all(isinstance(problem, str) and problem for problem in problems)
 
 
 def test_vtt_keeps_signs_that_mean_something_in_markup() -> None:
