@@ -24,6 +24,20 @@ class RunStatus(StrEnum):
     FAILED = "failed"
 
 
+class StopCause(StrEnum):
+    """Why a run is paused; `reason` says it in words."""
+
+    PERSON = "person"
+    KEY = "key"
+    """A provider refuses the key: resume after a new one."""
+    CREDIT = "credit"
+    """The credit at a provider is used up."""
+    PROVIDER = "provider"
+    """A provider asked to wait again and again, or cannot be reached."""
+    DISK = "disk"
+    """No room left: it goes on by itself when there is."""
+
+
 ENDED_RUN = frozenset({RunStatus.SUCCEEDED, RunStatus.WAITING_FOR_QUOTA, RunStatus.CANCELLED, RunStatus.FAILED})
 
 
@@ -115,17 +129,55 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What a run is expected to bring, and what that rests on."""
+
+    n_words_gain: int
+    """Words that gain an approved clip."""
+    n_clips_approved: int
+    words_a_download: float
+    approved_ratio: float
+    first_clip_s: float
+    """From the launch to the first clip on the desk."""
+    n: int
+    """Decided clips that it was learnt from; 0: a prior."""
+    says: str
+    """For people: `From 396 decisions: …`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would cost; nothing is spent by making one. The answer of `discover --plan`."""
+    """What a run would cost; nothing is spent by making one. The answer of `discover --plan`.
+
+    Counts are of calls that would be made: kept answers cost nothing and are counted beside them.
+    """
 
     words: int
     already_covered: int
     searches: int
     fresh_links: int
     downloads: int
+    """At most."""
     judge_calls: int
     tokens: int
     cost_usd: float
+    """Of what has a known price."""
     minimum_s: float
+    """The shortest possible time under the source's rate limit."""
     quota: dict[str, int | None] = field(default_factory=dict)
-    """What is left; None where no limit is set."""
+    """What is left, `requests_this_month` and `downloads_this_month`; None where no limit is set."""
+    requests: int = 0
+    """Searches, fresh links and downloads: all that counts against the minute and the month."""
+    searches_kept: int = 0
+    judge_calls_kept: int = 0
+    production_has: int = 0
+    """Of `already_covered`, words that the backend says it has."""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    is_at_least: bool = False
+    """A price is not known: the sum is of the others only."""
+    judge: str = ""
+    transcriber: str = ""
+    expected: Expected | None = None
+    basis: tuple[str, ...] = ()
+    """Every assumption behind the figures, a sentence each."""

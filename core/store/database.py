@@ -13,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 from core.errors import DatabaseCorrupt, DatabaseNewer, DatabaseUnavailable, DiskFull, StoreError
 from core.store import dialects
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration that this program knows. A test holds it against the migrations' folder."""
 
 MARKER_NAME = "workspace"

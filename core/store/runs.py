@@ -37,6 +37,12 @@ class RunRow:
     ended_at: datetime | None
     worked_s: float
     """Time in which a worker drove it; pauses are left out."""
+    plan: Mapping[str, Any] | None = None
+    """`model.runs.Plan` as it stood at the launch."""
+    notes: tuple[str, ...] = ()
+    """What it could not do, a sentence each."""
+    stopped_for: str = ""
+    """`model.runs.StopCause` while it is paused; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,17 @@ class JobRow:
     created_by: str
 
 
-def create_run(connection: Connection, *, name: str, settings: RunSettings, word_ids: Sequence[int], request_key: str, actor: str) -> str:
+def create_run(
+    connection: Connection,
+    *,
+    name: str,
+    settings: RunSettings,
+    word_ids: Sequence[int],
+    request_key: str,
+    actor: str,
+    plan: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
     """A planned run over the words, in their order."""
     run_id = uuid4().hex[:12]
     number = int(connection.execute(select(func.coalesce(func.max(runs.c.number), 0))).scalar_one()) + 1
@@ -91,6 +107,8 @@ def create_run(connection: Connection, *, name: str, settings: RunSettings, word
             created_by=actor,
             is_demo=settings.is_demo,
             created_at=now(),
+            plan=dict(plan) if plan is not None else None,
+            notes=list(notes),
         )
     )
     rows = [
@@ -128,6 +146,13 @@ def unfinished_run(connection: Connection, request_key: str) -> RunRow | None:
 def set_run(connection: Connection, run_id: str, **values: Any) -> None:
     """Set columns of a run."""
     connection.execute(runs.update().where(runs.c.run_id == run_id).values(**values))
+
+
+def add_note(connection: Connection, run_id: str, note: str) -> None:
+    """Say on the run what it could not do; the same sentence once."""
+    known = connection.execute(select(runs.c.notes).where(runs.c.run_id == run_id).with_for_update()).scalar_one() or []
+    if note not in known:
+        set_run(connection, run_id, notes=[*known, note])
 
 
 def words_of_run(connection: Connection, run_id: str) -> list[RunWordRow]:
@@ -278,6 +303,9 @@ def _run(row: Row[Any]) -> RunRow:
         started_at=row.started_at,
         ended_at=row.ended_at,
         worked_s=row.worked_s,
+        plan=row.plan,
+        notes=tuple(row.notes or ()),
+        stopped_for=row.stopped_for,
     )
 
 

@@ -301,10 +301,14 @@ runs = Table(
     Column("started_at", Moment),
     Column("ended_at", Moment),
     Column("worked_s", Float, nullable=False, default=0.0),
+    Column("plan", JSON),
+    Column("notes", JSON),
+    Column("stopped_for", String(20), nullable=False, default="", server_default=""),
     Index("ix_runs_request", "request_key"),
 )
 """`request_key` digests words and settings: the same command on an unfinished run resumes it. `attempt` counts (re)starts.
 `min_score` is the run's own reading rule: its mappings reach the desk with at least this `relevance`; null: the workspace's rule.
+`plan`: what it was to cost when it was launched; `notes`: what it could not do, a sentence each. `stopped_for`: `StopCause`, while paused.
 """
 
 run_words = Table(

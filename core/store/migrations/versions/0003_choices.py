@@ -1,0 +1,35 @@
+"""what a run was to cost, why it stopped, and what it chose"""
+
+import sqlalchemy as sa
+from alembic import op
+import core.store.tables
+
+revision = '0003'
+down_revision = '0002'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table('runs', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('plan', sa.JSON(), nullable=True))
+        batch_op.add_column(sa.Column('notes', sa.JSON(), nullable=True))
+        batch_op.add_column(sa.Column('stopped_for', sa.String(length=20), server_default='', nullable=False))
+    op.create_table('run_choices',
+    sa.Column('choice_id', core.store.tables.Key, nullable=False),
+    sa.Column('run_id', sa.String(length=40), nullable=False),
+    sa.Column('window', sa.Integer(), nullable=False),
+    sa.Column('clip_id', core.store.tables.Key, nullable=False),
+    sa.Column('word_id', core.store.tables.Key, nullable=False),
+    sa.Column('expected', sa.Float(), nullable=False),
+    sa.Column('gains', sa.JSON(), nullable=False),
+    sa.Column('basis', sa.JSON(), nullable=False),
+    sa.Column('chosen_at', core.store.tables.Moment(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['clip_id'], ['clips.clip_id'], ),
+    sa.ForeignKeyConstraint(['run_id'], ['runs.run_id'], ),
+    sa.ForeignKeyConstraint(['word_id'], ['words.word_id'], ),
+    sa.PrimaryKeyConstraint('choice_id'),
+    sa.UniqueConstraint('run_id', 'clip_id')
+    )
+    with op.batch_alter_table('run_choices', schema=None) as batch_op:
+        batch_op.create_index('ix_run_choices_window', ['run_id', 'window'], unique=False)
