@@ -17,7 +17,8 @@
     │   ├── NotSent                     the request certainly never went out
     │   ├── KeyRefused
     │   ├── QuotaUsedUp                 the plan, the month or the credit is spent; waiting a minute does not help
-    │   │   └── QuotaReached            the month's, counted here; carries `resets_at`
+    │   │   ├── QuotaReached            the month's, counted here; carries `resets_at`
+    │   │   └── BudgetReached           the run's own limit of money or downloads
     │   ├── BadAnswer                   paid, kept, and not usable
     │   └── ModelMissing
     ├── ExportError            exit 3   carries what already arrived
@@ -187,6 +188,12 @@ class QuotaReached(QuotaUsedUp):
     def __init__(self, message: str, *, resets_at: datetime, hint: str = "", provider: str = "") -> None:
         super().__init__(message, hint=hint, provider=provider)
         self.resets_at = resets_at
+
+
+class BudgetReached(QuotaUsedUp):
+    """The run's own limit of money or downloads would be passed by this call; it was not made."""
+
+    code = "budget_reached"
 
 
 class BadAnswer(ProviderError):

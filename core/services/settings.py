@@ -14,8 +14,28 @@ from core.store.database import Database
 from core.store.tables import settings_events
 from core.timing import now
 
-DEFAULTS: dict[str, Any] = {"want": 3, "min_score": USUAL_MIN_SCORE, "is_strict": False, "demo_removed": False, "library_paths": []}
-"""Name → value until somebody sets it. `is_strict` is the legacy rule: `education` and `context` both ≥ 0.9."""
+DEFAULTS: dict[str, Any] = {
+    "want": 3,
+    "min_score": USUAL_MIN_SCORE,
+    "is_strict": False,
+    "demo_removed": False,
+    "library_paths": [],
+    "clipcafe_rate": None,
+    "clipcafe_requests_per_month": None,
+    "clipcafe_downloads_per_month": None,
+    "judge": None,
+    "judge_model": None,
+    "transcriber": None,
+    "judge_in_flight": 8,
+    "search_max_age_days": 90,
+    "prices": [],
+}
+"""Name → value until somebody sets it. `is_strict` is the legacy rule: `education` and `context` both ≥ 0.9.
+
+`clipcafe_…`, `judge`, `judge_model`, `transcriber`: as the variable of that name, which wins where it is set; None for its default.
+`judge_in_flight`: clips judged at once. `search_max_age_days`: an older answer of a remote source is asked for anew. `prices`: edits of
+`rules.prices.ModelPrice`, as JSON, in their order.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,5 +24,6 @@ run_choices = Table(
 """One row a clip that a run chose to fetch. `window` counts from 1; `word_id`: the word whose workflow fetches it.
 
 `expected`: approved words that the download was expected to bring when it was chosen. `gains`: one object a word that it serves
-(`word_id`, `probability`, `counts_for`, `score`, `level`); `basis`: what the expectation rests on (`n_words`, `film`, `n_decided`, factors).
+(`word_id`, `probability`, `counts_for`, `score`, `level`); `basis`: what the expectation rests on (`n_words`, `film`, `n_decided`,
+factors).
 """
