@@ -7,9 +7,10 @@ from typing import Any
 
 from core.model.clips import Hit, Source
 from core.model.runs import WordState
-from core.pipeline.bench import Bench, digest
+from core.pipeline.bench import Bench
 from core.pipeline.progress import load_task, say
 from core.pipeline.work import WordEnd
+from core.rules.search_keys import search_key as key_of_search
 from core.store import codecs
 from core.store import runs as run_rows
 from core.store.media_rows import list_films
@@ -41,13 +42,13 @@ def load_hits(bench: Bench, key: str) -> list[Hit]:
 
 def search_key(bench: Bench, source: Source, word: str, max_hits: int, *, is_demo: bool) -> str:
     """What makes two searches the same. For `library` also what the library holds: a new film is a new search."""
-    holdings: list[Any] = []
+    holdings: list[tuple[str, str]] = []
     if source is Source.LIBRARY:
         with bench.database.read() as connection:
             holdings = sorted(
                 (film.media_id, film.transcript_id or "") for film in list_films(connection, is_demo=is_demo) if film.state == "present"
             )
-    return digest("search", 1, source, word, max_hits, is_demo, holdings)
+    return key_of_search(source, word, max_hits, is_demo=is_demo, holdings=holdings)
 
 
 def _to_json(hit: Hit) -> dict[str, Any]:
