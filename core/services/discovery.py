@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from core.errors import Conflict, InvalidInput
@@ -56,7 +57,19 @@ class WordPlan:
     n_approved: int
     n_in_review: int
     n_wanted: int
-    """Clips that the run would look for; 0 when the word has enough."""
+    """Clips that the run would look for; 0 when the word has enough, or is not this run's to search."""
+    searched_at: datetime | None = None
+    """When the source was last asked with these settings; None for never."""
+    n_hits_kept: int | None = None
+    """What that search brought; None where there was none."""
+    is_search_too_old: bool = False
+    """The source is asked anew."""
+    n_searches: int = 1
+    """Searches that the run would make for it; 0 is free."""
+    in_run: int | None = None
+    """The number of an unfinished run that has the word: this one leaves it out."""
+    is_in_production: bool = False
+    """The backend says that it needs no clip: this run leaves it out."""
 
 
 class Discovery:
