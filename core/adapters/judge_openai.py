@@ -75,6 +75,7 @@ class OpenAIJudge:
     Args:
         ledger: every call goes through it.
         prices: asked at each call, so that an operator's edit counts from then on.
+        rates: how many tokens a call is expected to use, for the run's limit; the rules of thumb, or learned from past calls.
     """
 
     name = "openai"
@@ -88,11 +89,13 @@ class OpenAIJudge:
         *,
         model: str = "gpt-4o-mini",
         prices: Callable[[], Mapping[str, ModelPrice]] = price_table,
+        rates: Callable[[], TokenRates] = TokenRates,
     ) -> None:
         self.model = model
         self._server = server
         self._ledger = ledger
         self._prices = prices
+        self._rates = rates
 
     def judge(self, clip: ClipText, words: Sequence[VocabularyWord]) -> tuple[Sequence[Verdict], CallCost]:
         """See `core.ports.Judge.judge`. Words that are not spoken are not asked; without any, nothing is paid.
@@ -124,7 +127,9 @@ class OpenAIJudge:
         return tuple(verdicts), _cost(answers)
 
     def _ask(self, operation: str, question: str, asked: Sequence[str], fault: str = "") -> Answer:
-        call = PaidCall(self._server.name, operation, self.model, self.prompt_version, question)
+        usage = expected_usage(len(question), len(asked), self._rates())
+        expected_usd = cost_usd(usage, find_price(self.model, self._prices())) or 0.0
+        call = PaidCall(self._server.name, operation, self.model, self.prompt_version, question, expected_usd)
         return self._ledger.call(call, lambda: self._perform(question, asked, fault))
 
     def _perform(self, question: str, asked: Sequence[str], fault: str) -> Answer:

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 25 * 1024 * 1024
 """What the server takes in one request. Source: https://platform.openai.com/docs/guides/speech-to-text."""
 
+UNTOLD_S = 15.0
+"""Taken for the length of a file that does not state it: the longest clip that is searched for."""
+MAX_CLIP_S = 3_600.0
+"""Longer than anything of 25 MiB is; what a broken header says is not believed beyond."""
+
 OPERATION = "transcribe"
 REQUEST_VERSION = "1"
 """Stands in the ledger where a judge has its prompt's version."""
@@ -64,7 +69,8 @@ class OpenAITranscriber:
         data, suffix = _read_file(media_path)
         code = language.split("-")[0].lower()
         question = f"{hashlib.sha256(data).hexdigest()} {code}"
-        call = PaidCall(self._server.name, OPERATION, self.model, REQUEST_VERSION, question)
+        expected_usd = cost_usd(Usage(audio_s=_stated_s(data)), find_price(self.model, self._prices())) or 0.0
+        call = PaidCall(self._server.name, OPERATION, self.model, REQUEST_VERSION, question, expected_usd)
         name = safe_slug(media_path.stem) + suffix
         answer = self._ledger.call(call, lambda: self._perform(data, name, code))
         return self._recognition(answer, language)
@@ -144,6 +150,22 @@ def _read_file(path: Path) -> tuple[bytes, str]:
     if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
         return data, ".wav"
     raise UnsupportedMedia(f"{path.name} is neither MP4 nor WAV.", hint="Clips are fetched as MP4; fetch this one again.")
+
+
+def _stated_s(data: bytes) -> float:
+    """How long a file says it is (MP4's `mvhd`, WAV's byte rate), to guess the price before it is sent; 15 s where it does not say.
+
+    Source: ISO/IEC 14496-12, 8.2.2.
+    """
+    if data[:4] == b"RIFF":
+        byte_rate = int.from_bytes(data[28:32], "little")
+        return min((len(data) - 44) / byte_rate, MAX_CLIP_S) if byte_rate else UNTOLD_S
+    at = data.find(b"mvhd") + 4
+    is_long = data[at : at + 1] == b"\1"  # 64-bit times
+    scale_at = at + (20 if is_long else 12)
+    scale = int.from_bytes(data[scale_at : scale_at + 4], "big")
+    ticks = int.from_bytes(data[scale_at + 4 : scale_at + (12 if is_long else 8)], "big")
+    return min(ticks / scale, MAX_CLIP_S) if at >= 4 and scale and ticks else UNTOLD_S
 
 
 def _words(rows: object) -> tuple[list[WordTiming], int]:

@@ -18,6 +18,8 @@ class PaidCall:
     prompt_version: str
     canonical_input: str
     """All that the answer depends on, in one canonical text; never a secret. Only its digest is stored."""
+    expected_usd: float = 0.0
+    """What it is likely to cost, held back from the run's limit until the answer tells; 0: not known. No part of the key."""
 
     @property
     def key(self) -> str:

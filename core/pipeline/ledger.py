@@ -15,14 +15,18 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from core.errors import BadAnswer, ProviderError, ProviderUnavailable, WordreelError
+from core.errors import BadAnswer, BudgetReached, ProviderError, ProviderUnavailable, WordreelError
 from core.model.calls import Answer, PaidCall
 from core.pipeline.janitor import WorkerLost, is_live
 from core.store.database import Database
+from core.store.dialects import take_turns
+from core.store.ledger_rows import spent_usd
 from core.store.tables import ledger
 from core.timing import now
 
 POLL_S = 0.1
+DUST_USD = 1e-9
+"""What sums of floats may be off by."""
 
 
 class DoubtPolicy(StrEnum):
@@ -43,24 +47,31 @@ class Ledger:
         self._in_flight: set[int] = set()
         self._lock = threading.Lock()
 
-    def call(self, call: PaidCall, perform: Callable[[], Answer], *, run_id: str, policy: DoubtPolicy) -> Answer:
+    def call(
+        self, call: PaidCall, perform: Callable[[], Answer], *, run_id: str, policy: DoubtPolicy, budget_usd: float | None = None
+    ) -> Answer:
         """The answer to `call`: the kept one, or that of `perform`, which is called at most once.
 
         An equal call that is in flight elsewhere is waited for. `perform` says by its error what happened:
         ProviderUnavailable and anything unforeseen leave the call in doubt; BadAnswer was paid, and is raised again without a
         call next time; every other ProviderError is a definite refusal that was not paid.
-        Raises: what `perform` raises; ProviderUnavailable for a doubt that the policy keeps; WorkerLost.
+
+        Args:
+            budget_usd: what all calls of the run may cost in all, over its resumes; None for no limit. A kept answer is free.
+
+        Raises: what `perform` raises; ProviderUnavailable for a doubt that the policy keeps; WorkerLost; BudgetReached where
+        the call might pass the limit: nothing is made, nothing recorded.
         """
         while True:
             with self._lock:
-                known, entry_id = self._look(call, run_id, policy)
+                known, entry_id = self._look(call, run_id, policy, budget_usd)
             if known is not None:
                 return known
             if entry_id is not None:
                 return self._perform(entry_id, perform)
             time.sleep(POLL_S)
 
-    def _look(self, call: PaidCall, run_id: str, policy: DoubtPolicy) -> tuple[Answer | None, int | None]:
+    def _look(self, call: PaidCall, run_id: str, policy: DoubtPolicy, budget_usd: float | None) -> tuple[Answer | None, int | None]:
         """The kept answer, or the entry of a new intent, or neither: an equal call is in flight."""
         newest = select(ledger).where(ledger.c.call_key == call.key).order_by(ledger.c.attempt.desc()).limit(1)
         with self._database.read() as connection:
@@ -79,6 +90,8 @@ class Ledger:
                 if state == "done":
                     return None, None
                 if state != "in_doubt" or policy is DoubtPolicy.REPEAT:
+                    if budget_usd is not None:
+                        _refuse_beyond(connection, run_id, call.expected_usd, budget_usd)
                     return None, self._intend(connection, call, run_id, 1 if row is None else row.attempt + 1)
         except IntegrityError:  # another worker was faster
             return None, None
@@ -98,7 +111,13 @@ class Ledger:
         row = {"call_key": call.key, "attempt": attempt, "provider": call.provider, "operation": call.operation, "model": call.model}
         inserted = connection.execute(
             insert(ledger).values(
-                **row, prompt_version=call.prompt_version, state="intended", run_id=run_id, worker_id=self._worker_id, intended_at=now()
+                **row,
+                prompt_version=call.prompt_version,
+                expected_usd=call.expected_usd,
+                state="intended",
+                run_id=run_id,
+                worker_id=self._worker_id,
+                intended_at=now(),
             )
         )
         assert inserted.inserted_primary_key is not None
@@ -147,6 +166,21 @@ def _settle(connection: Connection, entry_id: int, worker_id: str, **outcome: An
         .values(finished_at=now(), **outcome)
     )
     return changed.rowcount == 1
+
+
+def _refuse_beyond(connection: Connection, run_id: str, expected_usd: float, budget_usd: float) -> None:
+    """Raises: BudgetReached. Holds the run's money until the unit of work ends, so that no two calls count on the same."""
+    take_turns(connection, f"budget {run_id}")
+    spent = spent_usd(connection, run_id)
+    if spent + expected_usd > budget_usd + DUST_USD:
+        raise BudgetReached(
+            f"The run's limit of {_dollars(budget_usd)} is reached: {_dollars(spent)} are spent or being spent.",
+            hint="Launch it with a higher limit; what was judged is kept.",
+        )
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.4f}"
 
 
 def _kept(row: Any, call: PaidCall) -> Answer:

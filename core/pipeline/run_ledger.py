@@ -9,17 +9,24 @@ from contextvars import ContextVar
 from core.model.calls import Answer, PaidCall
 from core.pipeline.ledger import DoubtPolicy, Ledger
 
-_RUN_ID: ContextVar[str] = ContextVar("run_id")
+SHORTLIST_SHARE_RATIO = 0.85
+"""Of a run's limit, what its shortlist may use: the rest is for scoring what was chosen and fetched."""
+
+_RUN: ContextVar[tuple[str, float | None]] = ContextVar("run")
 
 
 @contextmanager
-def paying_for(run_id: str) -> Iterator[None]:
-    """While it is entered, paid calls of this thread count for the run."""
-    token = _RUN_ID.set(run_id)
+def paying_for(run_id: str, budget_usd: float | None = None) -> Iterator[None]:
+    """While it is entered, paid calls of this thread count for the run.
+
+    `budget_usd` is what the run may have spent, all its calls together, before one more is made; None for no limit. A stage
+    that must leave something for later stages gives less than the run's own limit (`SHORTLIST_SHARE_RATIO`).
+    """
+    token = _RUN.set((run_id, budget_usd))
     try:
         yield
     finally:
-        _RUN_ID.reset(token)
+        _RUN.reset(token)
 
 
 class RunLedger:
@@ -30,5 +37,9 @@ class RunLedger:
         self._policy = policy
 
     def call(self, call: PaidCall, perform: Callable[[], Answer]) -> Answer:
-        """See `core.ports.CallLedger.call`. Raises also LookupError outside of `paying_for`: nothing is paid for no run."""
-        return self._ledger.call(call, perform, run_id=_RUN_ID.get(), policy=self._policy)
+        """See `core.ports.CallLedger.call`.
+
+        Raises also: BudgetReached; LookupError outside of `paying_for`: nothing is paid for no run.
+        """
+        run_id, budget_usd = _RUN.get()
+        return self._ledger.call(call, perform, run_id=run_id, policy=self._policy, budget_usd=budget_usd)

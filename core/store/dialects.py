@@ -43,6 +43,12 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
     connection.execute(statement.on_conflict_do_update(index_elements=list(on), set_=changed), list(rows))
 
 
+def take_turns(connection: Connection, name: str) -> None:
+    """Let one unit of work at a time go on under `name`, until it ends. SQLite's writers take turns anyway."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+
+
 def _insert(connection: Connection, table: Table) -> Any:
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, case, func, select
 
 from core.store.tables import ledger
 
@@ -19,6 +19,7 @@ class LedgerTotals:
     repeated_calls: int
     """Calls made again after a doubt."""
     cost_usd: float
+    """Of finished calls, and what those in doubt were likely to cost."""
     is_at_least: bool
     """A price is not known, or a call is in doubt."""
     tokens_in: int
@@ -30,12 +31,13 @@ def totals(connection: Connection, run_id: str) -> LedgerTotals:
     earlier = ledger.alias("earlier")
     mine = ledger.c.run_id == run_id
     is_done, is_doubt = ledger.c.state == "done", ledger.c.state == "in_doubt"
+    cost = case((is_doubt, func.coalesce(ledger.c.cost_usd, ledger.c.expected_usd)), else_=ledger.c.cost_usd)
     n_done, n_doubt, n_unpriced, cost_usd, tokens_in, tokens_out = connection.execute(
         select(
             func.count().filter(is_done),
             func.count().filter(is_doubt),
             func.count().filter(and_(is_done, ledger.c.cost_usd.is_(None))),
-            func.coalesce(func.sum(ledger.c.cost_usd), 0.0),
+            func.coalesce(func.sum(cost), 0.0),
             func.coalesce(func.sum(ledger.c.tokens_in), 0),
             func.coalesce(func.sum(ledger.c.tokens_out), 0),
         ).where(mine)
@@ -43,6 +45,13 @@ def totals(connection: Connection, run_id: str) -> LedgerTotals:
     follows = and_(earlier.c.call_key == ledger.c.call_key, earlier.c.attempt == ledger.c.attempt - 1, earlier.c.state == "in_doubt")
     n_repeated = connection.execute(select(func.count()).select_from(ledger.join(earlier, follows)).where(mine)).scalar_one()
     return LedgerTotals(n_done, n_doubt, n_repeated, float(cost_usd), bool(n_unpriced or n_doubt), int(tokens_in), int(tokens_out))
+
+
+def spent_usd(connection: Connection, run_id: str) -> float:
+    """What counts against a run's limit: its calls that are made, in doubt or under way; where the price is not told, the expected one."""
+    counts = ledger.c.state.in_(("intended", "done", "in_doubt"))
+    paid = func.coalesce(ledger.c.cost_usd, ledger.c.expected_usd)
+    return float(connection.execute(select(func.coalesce(func.sum(paid), 0.0)).where(ledger.c.run_id == run_id, counts)).scalar_one())
 
 
 def is_answered(connection: Connection, call_key: str) -> bool:

@@ -374,6 +374,7 @@ ledger = Table(
     Column("tokens_in", Integer, nullable=False, default=0),
     Column("tokens_out", Integer, nullable=False, default=0),
     Column("cost_usd", Float),
+    Column("expected_usd", Float, nullable=False, default=0.0, server_default="0"),
     Column("request_id", String(200), nullable=False, default=""),
     Column("answer", JSON),
     Column("error", Text, nullable=False, default=""),

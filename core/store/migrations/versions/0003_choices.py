@@ -15,6 +15,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('plan', sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column('notes', sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column('stopped_for', sa.String(length=20), server_default='', nullable=False))
+    with op.batch_alter_table('ledger', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('expected_usd', sa.Float(), server_default='0', nullable=False))
     op.create_table('run_choices',
     sa.Column('choice_id', core.store.tables.Key, nullable=False),
     sa.Column('run_id', sa.String(length=40), nullable=False),
