@@ -11,6 +11,8 @@ from datetime import date
 from core.errors import InvalidInput
 from core.model.calls import Usage
 
+MAX_MODEL_CHARS = 200
+
 CHARS_A_TOKEN = 4.0
 """English prose. Source: OpenAI's own rule of thumb for its tokenizers."""
 
@@ -40,6 +42,8 @@ class ModelPrice:
     """When the price was read; the operator's own edit carries its day."""
 
 
+FIGURES = ("in_usd", "out_usd", "cached_usd", "minute_usd")
+
 PRICED_ON = date(2026, 6, 21)
 """The defaults are OpenAI's list prices of that day. Prices change: the operator checks and edits them in Settings."""
 
@@ -63,8 +67,8 @@ DEFAULT_PRICES: Mapping[str, ModelPrice] = {
 def checked_price(price: ModelPrice) -> ModelPrice:
     """The same price. Raises: InvalidInput unless it names a model and every figure is finite and at least 0."""
     figures = (price.in_usd, price.out_usd, price.cached_usd, price.minute_usd)
-    if not price.model.strip():
-        raise InvalidInput("A price needs the name of its model.")
+    if not price.model.strip() or len(price.model) > MAX_MODEL_CHARS or not price.model.isprintable():
+        raise InvalidInput(f"A price needs the name of its model, at most {MAX_MODEL_CHARS} characters.")
     if any(figure is not None and not (math.isfinite(figure) and figure >= 0) for figure in figures):
         raise InvalidInput(f"The price of {price.model} is not a number of at least 0.", hint="Give US dollars, such as 0.15.")
     return price
@@ -73,6 +77,38 @@ def checked_price(price: ModelPrice) -> ModelPrice:
 def price_table(edits: Iterable[ModelPrice] = ()) -> dict[str, ModelPrice]:
     """The defaults with the operator's edits over them, in the order in which they were made. Raises: InvalidInput."""
     return {**DEFAULT_PRICES, **{price.model: checked_price(price) for price in edits}}
+
+
+def price_edits(value: object) -> list[ModelPrice]:
+    """The operator's edits as the setting `prices` keeps them, in their order. Raises: InvalidInput."""
+    if not isinstance(value, list):
+        raise InvalidInput("Prices are a list, one object for each model.")
+    return [_read_price(row) for row in value]
+
+
+def price_json(price: ModelPrice) -> dict[str, str | float | None]:
+    """One edit as the setting `prices` keeps it; `price_edits` reads it."""
+    figures = {name: getattr(price, name) for name in FIGURES}
+    return {"model": price.model, **figures, "as_of": None if price.as_of is None else price.as_of.isoformat()}
+
+
+def _read_price(row: object) -> ModelPrice:
+    if not isinstance(row, dict) or not isinstance(row.get("model"), str):
+        raise InvalidInput("A price needs the name of its model.")
+    model, day = str(row["model"]), row.get("as_of")
+    unknown = set(row) - {"model", "as_of", *FIGURES}
+    figures = {name: row.get(name) for name in FIGURES}
+    if unknown or any(
+        figure is not None and (isinstance(figure, bool) or not isinstance(figure, int | float)) for figure in figures.values()
+    ):
+        raise InvalidInput(
+            f"The price of {model[:MAX_MODEL_CHARS]} is not numbers under {', '.join(FIGURES)}.", hint="Give US dollars, such as 0.15."
+        )
+    try:
+        as_of = None if day is None else date.fromisoformat(day)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"The price of {model[:MAX_MODEL_CHARS]} names no day such as 2026-06-21.") from error
+    return checked_price(ModelPrice(model, as_of=as_of, **figures))
 
 
 def find_price(model: str, prices: Mapping[str, ModelPrice]) -> ModelPrice | None:

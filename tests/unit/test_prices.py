@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import InvalidInput
 from core.model.calls import Usage
@@ -16,6 +20,8 @@ from core.rules.prices import (
     cost_usd,
     count_tokens,
     find_price,
+    price_edits,
+    price_json,
     price_table,
 )
 
@@ -65,3 +71,39 @@ def test_tokens_are_guessed_then_learnt() -> None:
     rates = calibrate(past)
     assert rates.n_calls == 5 and rates.usage(1_000, 2) == Usage(200, 90)
     assert calibrate(past[:4]) == TokenRates() == calibrate([])
+
+
+@given(
+    st.builds(
+        ModelPrice,
+        st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40),
+        *[st.none() | st.floats(0, 1e6)] * 4,
+        as_of=st.none() | st.dates(),
+    )
+)
+def test_an_edit_comes_back_from_its_json(price: ModelPrice) -> None:
+    assert price_edits(json.loads(json.dumps([price_json(price)]))) == [price]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {"model": "m"},
+        ["m"],
+        [{"in_usd": 1}],
+        [{"model": 3}],
+        [{"model": "m", "in_usd": "1"}],
+        [{"model": "m", "in_usd": True}],
+        [{"model": "m", "in_usd": float("nan")}],
+        [{"model": "m", "minute_usd": -1}],
+        [{"model": "m", "as_of": "yesterday"}],
+        [{"model": "m", "as_of": 3}],
+        [{"model": "m", "per_song": 3}],
+        [{"model": "m" * 201}],
+        [{"model": "a\nb"}],
+    ],
+)
+def test_edits_that_cannot_be_used(value: object) -> None:
+    with pytest.raises(InvalidInput):
+        price_edits(value)
