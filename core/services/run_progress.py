@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, func, select
 
 from core.model.reviews import MappingState
 from core.model.runs import RunStatus, Stage, WordState
-from core.rules.word_keys import word_key
+from core.model.vocabulary import Level
 from core.store import runs as rows
 from core.store.database import Database
 from core.store.reviews import passes_rule
 from core.store.runs import RunRow, RunWordRow
-from core.store.tables import clips, mappings, media, run_clips, runs
-from core.store.vocabulary import levels_of_words
+from core.store.tables import clips, mappings, media, run_clips, run_words, runs, word_levels
 
 STRIP = (Stage.PLAN, Stage.SEARCH, Stage.SHORTLIST, Stage.CHOOSE, Stage.FETCH, Stage.PROBE, Stage.TRANSCRIBE, Stage.SCORE, Stage.REVIEW)
 """The nine stages that the page shows; `known` counts as search, `merge` as shortlist."""
 SHOWN_AS = {Stage.KNOWN.value: Stage.SEARCH.value, Stage.MERGE.value: Stage.SHORTLIST.value}
 WAITING = (MappingState.IN_REVIEW, MappingState.FLAGGED, MappingState.SKIPPED)
+NOT_FETCHED = ("waiting", "chosen")
+LEVELS = tuple(level.value for level in Level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,12 @@ class RunProgress:
     n_ended: int
     n_review_clips: int
     n_review_words: int
+    n_gain_clips: int
+    """Clips of this run that are in review or approved."""
+    n_gain_words: int
+    """Words that these serve, others than its own included."""
+    n_kept_clips: int
+    """Shortlisted clips of its words that wait for a quota."""
     levels: Mapping[int, str]
     """Word id → its lowest level on any list; a word without one is left out."""
 
@@ -68,25 +75,51 @@ def read_progress(database: Database, run_id: str) -> RunProgress:
         run = rows.load_run(connection, run_id)
         words = tuple(rows.words_of_run(connection, run.run_id))
         chosen = _chosen_clips(connection, run.run_id)
-        waiting = connection.execute(
-            select(mappings.c.clip_id, mappings.c.word_id)
+        found = connection.execute(
+            select(mappings.c.clip_id, mappings.c.word_id, mappings.c.state)
             .join(runs, runs.c.run_id == mappings.c.run_id)
-            .where(mappings.c.run_id == run.run_id, mappings.c.state.in_(WAITING), passes_rule())
+            .where(mappings.c.run_id == run.run_id, mappings.c.state.in_((*WAITING, MappingState.APPROVED)), passes_rule())
         ).all()
-        by_key = levels_of_words(connection, is_demo=run.is_demo)
-    levels = {word.word_id: by_key[word_key(word.word)] for word in words if word_key(word.word) in by_key}
+        n_kept = _kept_clips(connection, run.run_id) if any(word.state is WordState.WAITING_FOR_QUOTA for word in words) else 0
+        levels = _levels(connection, run.run_id)
+    waiting = [row for row in found if row.state != MappingState.APPROVED]
     n_clips, n_words = len({row.clip_id for row in waiting}), len({row.word_id for row in waiting})
     counts = {stage: _count(stage, words, chosen) for stage in STRIP[:-1]}
     counts[Stage.REVIEW] = (n_clips, n_clips, f"{'clip' if n_clips == 1 else 'clips'}, {_plural(n_words, 'word')}")
     stages = tuple(StageCount(stage, *counts[stage], _working(stage, words), _failed(stage, words, chosen)) for stage in STRIP)
-    ended = [word for word in words if word.state not in (WordState.QUEUED, WordState.WORKING)]
-    return RunProgress(run, words, stages, len(ended), n_clips, n_words, levels)
+    n_ended = sum(word.state not in (WordState.QUEUED, WordState.WORKING) for word in words)
+    n_gain_clips, n_gain_words = len({row.clip_id for row in found}), len({row.word_id for row in found})
+    return RunProgress(run, words, stages, n_ended, n_clips, n_words, n_gain_clips, n_gain_words, n_kept, levels)
+
+
+def _levels(connection: Connection, run_id: str) -> dict[int, str]:
+    """Word id → its lowest level on any exam."""
+    mine = select(run_words.c.word_id, word_levels.c.level).join(word_levels, word_levels.c.word_id == run_words.c.word_id)
+    found: dict[int, str] = {}
+    for word_id, level in connection.execute(mine.where(run_words.c.run_id == run_id, word_levels.c.level.in_(LEVELS))):
+        found[word_id] = min(found.get(word_id, level), level, key=LEVELS.index)
+    return found
+
+
+def _kept_clips(connection: Connection, run_id: str) -> int:
+    """Clips that were shortlisted for words that wait for a quota, and were not fetched."""
+    theirs = and_(run_words.c.run_id == run_clips.c.run_id, run_words.c.word_id == run_clips.c.word_id)
+    query = select(func.count(run_clips.c.clip_id.distinct())).select_from(run_clips.join(run_words, theirs))
+    state = run_words.c.state == WordState.WAITING_FOR_QUOTA
+    return int(connection.execute(query.where(run_clips.c.run_id == run_id, run_clips.c.outcome.in_(NOT_FETCHED), state)).scalar_one())
 
 
 def _chosen_clips(connection: Connection, run_id: str) -> dict[str, int]:
     """Distinct clips that a run chose to fetch, by how far they came; `failed_<stage>` counts those that failed there."""
     query = (
-        select(run_clips.c.clip_id, run_clips.c.stage, run_clips.c.outcome, clips.c.media_id, clips.c.transcript_id, media.c.peaks)
+        select(
+            run_clips.c.clip_id,
+            run_clips.c.stage,
+            run_clips.c.outcome,
+            clips.c.media_id,
+            clips.c.transcript_id,
+            media.c.peaks.is_not(None).label("is_probed"),
+        )
         .join(clips, clips.c.clip_id == run_clips.c.clip_id)
         .join(media, media.c.media_id == clips.c.media_id, isouter=True)
         .where(run_clips.c.run_id == run_id, run_clips.c.stage.in_((Stage.CHOOSE, Stage.FETCH, Stage.PROBE, Stage.TRANSCRIBE, Stage.SCORE)))
@@ -97,7 +130,7 @@ def _chosen_clips(connection: Connection, run_id: str) -> dict[str, int]:
         found["choose"].add(row.clip_id)
         reached = {
             "fetch": row.media_id is not None,
-            "probe": is_scored or row.peaks is not None,
+            "probe": is_scored or bool(row.is_probed),
             "transcribe": is_scored or row.transcript_id is not None,
             "score": is_scored,
         }
