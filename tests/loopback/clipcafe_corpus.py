@@ -68,10 +68,10 @@ class CorpusClip:
 
     def raw(self, download: str) -> dict[str, object]:
         """`_source` of its hit."""
-        half = len(self.spoken) // 2
+        half = max(0, self.spoken.rfind(" ", 0, len(self.spoken) // 2 + 1))
         middle = self.duration_s / 2
         cues = {"1": {"TimeStart": 0.2, "TimeEnd": middle, "Text": self.spoken[:half]}}
-        cues["2"] = {"TimeStart": middle, "TimeEnd": round(self.duration_s - 0.1, 2), "Text": self.spoken[half:]}
+        cues["2"] = {"TimeStart": middle, "TimeEnd": round(self.duration_s - 0.1, 2), "Text": self.spoken[half:].strip()}
         odd = self.number % 7
         return {
             "clipID": self.number,

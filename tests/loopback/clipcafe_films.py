@@ -37,7 +37,7 @@ class ClipFilms:
         return path.read_bytes() + struct.pack(">I4s", 8 + len(mark), b"free") + mark
 
 
-def speak_film(path: Path, text: str, duration_s: float) -> Path:
+def speak_film(path: Path, text: str, duration_s: float, *, rate_wpm: int = 150) -> Path:
     """H.264 and AAC in MP4, faststart: a still picture, and a voice that says the text."""
     import av
     import numpy as np
@@ -45,7 +45,7 @@ def speak_film(path: Path, text: str, duration_s: float) -> Path:
     from core.adapters.voice_espeak import speak
     from tests.loopback.made_films import numbered_frame
 
-    line = speak(text)
+    line = speak(text, rate_wpm=rate_wpm)
     n_samples = max(round(duration_s * line.sample_rate_hz), len(line.pcm))
     samples = np.zeros(n_samples, np.float32)
     samples[: len(line.pcm)] = line.pcm.astype(np.float32) / 32768
