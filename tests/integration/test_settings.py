@@ -27,7 +27,8 @@ def test_every_default_can_be_set():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("want", 1), ("want", 20), ("min_score", 0), ("min_score", 1.0), ("is_strict", True), ("clipcafe_rate", "10/60s"), ("clipcafe_rate", "600/60"),
+        ("want", 1), ("want", 20), ("min_score", 0), ("min_score", 1.0), ("is_strict", True), ("clipcafe_rate", "10/60s"),
+        ("clipcafe_rate", "600/60"),
         ("clipcafe_requests_per_month", 0), ("clipcafe_downloads_per_month", 1000), ("judge", "rubric"), ("judge", "openai"),
         ("judge_model", "gpt-4o-mini"), ("transcriber", "captions"), ("judge_in_flight", 64), ("search_max_age_days", 3650),
         ("prices", [price_json(ModelPrice("m", 1.0, None))]),
@@ -41,8 +42,10 @@ def test_values_that_a_setting_can_have(settings: Settings, name: str, value: ob
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("colour", 1), ("want", 0), ("want", 21), ("want", True), ("want", 2.5), ("want", None), ("min_score", 1.01), ("min_score", float("nan")),
-        ("min_score", True), ("is_strict", 1), ("clipcafe_rate", "10"), ("clipcafe_rate", "0/60s"), ("clipcafe_rate", "10/0s"), ("clipcafe_rate", 10),
+        ("colour", 1), ("want", 0), ("want", 21), ("want", True), ("want", 2.5), ("want", None), ("min_score", 1.01),
+        ("min_score", float("nan")),
+        ("min_score", True), ("is_strict", 1), ("clipcafe_rate", "10"), ("clipcafe_rate", "0/60s"), ("clipcafe_rate", "10/0s"),
+        ("clipcafe_rate", 10),
         ("clipcafe_rate", "9999999/60s"), ("clipcafe_rate", "10/999999s"), ("clipcafe_requests_per_month", -1),
         ("clipcafe_requests_per_month", 1.5), ("clipcafe_downloads_per_month", "1000"), ("clipcafe_downloads_per_month", False),
         ("judge", "coin"), ("judge", ""), ("judge_model", ""), ("judge_model", " "), ("judge_model", "a\nb"), ("judge_model", "m" * 201),
