@@ -108,13 +108,11 @@ class PaidWorld:
         command = [sys.executable, "-P", "-m", "ui.cli", "worker"]
         environ = self.cli._environ()
         if scale is not None:
-            command = [sys.executable, "-m", "tests.loopback.scaled_worker", str(self.cli.program), str(scale)]
-            environ["PYTHONPATH"] = str(REPO_PATH)
+            command = [sys.executable, "-P", "-m", "tests.loopback.scaled_worker", str(scale)]
+            environ["PYTHONPATH"] += f"{os.pathsep}{REPO_PATH}"
         with self.log_path.open("ab") as log:
-            cwd = REPO_PATH if scale is not None else self.folder
-            process = subprocess.Popen(
-                command, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+            more = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "start_new_session": True}
+            process = subprocess.Popen(command, cwd=self.folder, env=environ, **more)  # type: ignore[call-overload]
         self.workers.append(process)
         return process
 
