@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import threading
@@ -22,6 +23,7 @@ from core.services.keys import BY_VARIABLE, KINDS, Keys, Told, masked
 from core.services.settings import Settings
 from core.store.database import Database
 from core.store.secrets_file import NAME, SecretsFile
+from ui.cli.logs import SecretsOut
 
 KEY = "cc-4f3a9e1b2d7788c0ffee3f9a"
 OTHER = "cc-other-key-0000-Q7vT"
@@ -337,3 +339,18 @@ def test_no_key_is_in_the_workspace_the_history_or_a_log(desk: Desk, caplog: pyt
     shown = f"{history} {desk.keys.rows()} {caplog.text} {desk.config()!r}".encode() + everything(desk.home_path)
     assert not [key for key in secrets.values() if key.encode() in shown]
     assert KEY.encode() in everything(desk.root_path), "the search finds what is there"
+
+
+def test_the_log_hides_a_key_that_was_entered_meanwhile_and_the_one_before(desk: Desk) -> None:
+    formatter = SecretsOut(desk.root_path)
+
+    def line(text: str) -> str:
+        return formatter.format(logging.LogRecord("wordreel", logging.INFO, __file__, 1, text, None, None))
+
+    assert KEY in line(f"nobody knows {KEY}")
+    desk.keys.save("CLIPCAFE", KEY, "ines")
+    assert line(f"sent {KEY}").endswith("sent (hidden)")
+    desk.keys.save("CLIPCAFE", OTHER, "ines")
+    assert line(f"sent {KEY} and {OTHER}").endswith("sent (hidden) and (hidden)")
+    desk.path.write_bytes(b"\xff")
+    assert line(f"sent {OTHER}").endswith("sent (hidden)")
