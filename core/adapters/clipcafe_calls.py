@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import local
 
+import httpx
+
+from core.adapters.clipcafe_line import Line, Place
 from core.errors import NotSent, ProviderError, ProviderUnavailable, QuotaReached, RateLimited
 from core.model.calls import Answer, PaidCall
 from core.ports import CallLedger
@@ -44,11 +47,25 @@ class Limits:
     downloads: MonthQuota
 
 
+def clipcafe_limits(
+    database: Database, url: str, rate: tuple[int, float], requests_a_month: int | None, downloads_a_month: int | None
+) -> Limits:
+    """What the plan says, for the host of `url`. Every process that names the same host shares it."""
+    host = httpx.URL(url).host or "clipcafe"
+    return Limits(
+        RateSlots(database, host, *rate),
+        MonthQuota(database, f"{host} requests", requests_a_month),
+        MonthQuota(database, f"{host} downloads", downloads_a_month),
+    )
+
+
 class Gate:
     """Handed to whoever sends (a `Passage`): holds each request until its slot."""
 
-    def __init__(self, limits: Limits, on_wait: Callable[[float], None] | None) -> None:
+    def __init__(self, limits: Limits, line: Line, place: Place, on_wait: Callable[[float], None] | None) -> None:
         self._limits = limits
+        self._line = line
+        self._place = place
         self._on_wait = on_wait
         self._slot: Slot | None = None
         self._sent: Slot | None = None
@@ -56,9 +73,10 @@ class Gate:
         self.is_sent = False
 
     def wait(self) -> None:
-        """Get a slot, waiting for it, and count the request against the month. Raises: QuotaReached."""
+        """Stand in line for a slot, and count the request against the month. Raises: QuotaReached; what `on_wait` raises."""
         self._limits.requests.check()
-        self._slot = self._limits.slots.grant(self._on_wait)
+        slots = self._limits.slots
+        self._slot = self._line.wait(self._place, slots.reserve, self._on_wait, slots.rate.window_s / slots.rate.limit)
         self._month = self._limits.requests.take()
 
     def pass_through(self) -> None:
@@ -67,6 +85,7 @@ class Gate:
         Raises: SlotMissed, and then nothing is sent.
         """
         if self._slot is None and self.is_sent:  # a redirect within the host is one more request
+            self._place = self._place.ahead()
             self.wait()
         for _ in range(SLOTS_A_CONNECTION):
             if self._slot is not None and self._limits.slots.hold(self._slot):
@@ -91,7 +110,14 @@ class Gate:
 
 
 class CountedCalls:
-    """Makes ClipCafe's calls for one source. Safe to share between threads."""
+    """Makes ClipCafe's calls for one source. Safe to share between threads.
+
+    Args:
+        limits: may be replaced at any time (`calls.limits = …`); requests under way keep those that they began with.
+        on_wait: told every second or so for about how long a request still waits for its slot; may raise to give it up, and nothing
+            is sent, counted or written.
+        line: one a process, for all sources and whatever limits come.
+    """
 
     def __init__(
         self,
@@ -100,6 +126,7 @@ class CountedCalls:
         limits: Limits,
         *,
         on_wait: Callable[[float], None] | None = None,
+        line: Line | None = None,
         pause_s: float = PAUSE_S,
         unnamed_wait_s: float = UNNAMED_WAIT_S,
     ) -> None:
@@ -107,6 +134,7 @@ class CountedCalls:
         self._database = database
         self._ledger = ledger
         self._on_wait = on_wait
+        self._line = Line() if line is None else line
         self._pause_s = pause_s
         self._unnamed_wait_s = unnamed_wait_s
         self._here = local()
@@ -119,13 +147,14 @@ class CountedCalls:
     def make(self, call: PaidCall, send: Callable[[Gate], Answer], *, is_download: bool = False) -> Answer:
         """The answer to `call`: the kept one, or that of `send`.
 
-        A 429 makes all workers wait and is tried again; so is what was not answered, a few times.
+        A 429 makes all workers wait and is tried again; so is what was not answered, a few times. Searches go last.
         Raises: QuotaReached before anything is sent; what `send` raises at its last try.
         """
         n_tries, n_limited, n_missed = 0, 0, 0
+        place = self._line.join(is_first=call.operation != "search")
         while True:
             try:
-                return self._try(call, send, is_download)
+                return self._try(call, send, is_download, place)
             except RateLimited as error:
                 self.limits.slots.block(error.retry_after_s or self._unnamed_wait_s, error.message)
                 n_limited += 1
@@ -143,17 +172,18 @@ class CountedCalls:
                     raise
                 time.sleep(self._pause_s * n_tries)
 
-    def _try(self, call: PaidCall, send: Callable[[Gate], Answer], is_download: bool) -> Answer:
-        gate = Gate(self.limits, self._on_wait)
+    def _try(self, call: PaidCall, send: Callable[[Gate], Answer], is_download: bool, place: Place) -> Answer:
+        limits = self.limits
+        gate = Gate(limits, self._line, place, self._on_wait)
         self._here.was_performed = False
         downloads_month = ""
         is_delivered = False
         try:
             if not self.is_answered(call):
                 if is_download:
-                    self.limits.downloads.check()
+                    limits.downloads.check()
                 gate.wait()
-                downloads_month = self.limits.downloads.take() if is_download else ""
+                downloads_month = limits.downloads.take() if is_download else ""
 
             def perform() -> Answer:
                 self._here.was_performed = True
@@ -172,5 +202,5 @@ class CountedCalls:
             raise
         finally:
             if downloads_month and not (gate.is_sent and is_delivered):
-                self.limits.downloads.give_back(downloads_month)
+                limits.downloads.give_back(downloads_month)
             gate.close()

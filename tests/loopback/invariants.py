@@ -1,12 +1,12 @@
-"""What must hold in every workspace, whatever happened to it. Source: FAULTS.md, I1, I3, I5, I6."""
+"""What must hold in every workspace, whatever happened to it. Source: FAULTS.md, I1 to I6."""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, true
 
 from core.model.clips import EvidenceState
 from core.model.runs import ENDED_RUN, ENDED_WORD, WordState
@@ -15,7 +15,7 @@ from core.store.database import Database
 from core.store.media_files import MediaFiles
 from core.store.media_rows import stored_media_ids
 from core.store.reviews import history_of
-from core.store.tables import clips, corrections, mappings, run_words, runs, transcripts
+from core.store.tables import clips, corrections, ledger, mappings, run_words, runs, transcripts
 
 
 def check_all(database: Database, files: MediaFiles, *, secrets: Sequence[str] = ()) -> None:
@@ -37,6 +37,35 @@ def check_words_ended(database: Database) -> None:
                 assert row.state in ENDED_WORD, f"word {row.word_id} of the {row.status} run {row.run_id} is {row.state}"
             if row.state == WordState.FAILED:
                 assert row.reason.strip(), f"word {row.word_id} failed without a reason"
+
+
+def check_ledger(database: Database, answered: Mapping[str, int], *, provider: str = "", may_be_under_way: bool = False) -> None:
+    """I2: the ledger's finished calls are those that the provider carried out; only those in doubt may differ.
+
+    Args:
+        answered: operation → how many calls the provider carried out, by its own count.
+        provider: only its calls; empty for all.
+        may_be_under_way: workers still run, so that calls may be intended.
+    """
+    query = select(ledger.c.operation, ledger.c.state, ledger.c.call_key).where(ledger.c.provider == provider if provider else true())
+    with database.read() as connection:
+        rows = connection.execute(query).all()
+    counts = collections.Counter((row.operation, row.state) for row in rows)
+    for operation in {row.operation for row in rows} | set(answered):
+        n_done, n_doubt, n_open = (counts[operation, state] for state in ("done", "in_doubt", "intended"))
+        n_answered = answered.get(operation, 0)
+        assert may_be_under_way or not n_open, f"{n_open} calls ({operation}) are still intended"
+        assert n_done <= n_answered, f"{operation}: the ledger has {n_done} finished calls, the provider carried out {n_answered}"
+        assert n_answered <= n_done + n_doubt + n_open, f"{operation}: {n_answered} carried out, {n_done} finished, {n_doubt} in doubt"
+    done = collections.Counter(row.call_key for row in rows if row.state == "done")
+    assert not [key for key, count in done.items() if count > 1], "a call is done twice"
+
+
+def check_rate(arrivals: Sequence[float], limit: int, window_s: float) -> None:
+    """I4: no window of `window_s` holds more than `limit` of the moments at which requests came, on the provider's clock."""
+    ordered = sorted(arrivals)
+    for first, last in zip(ordered, ordered[limit:], strict=False):
+        assert last - first >= window_s, f"{limit + 1} requests came within {last - first:.3f} s, of {window_s:g}"
 
 
 def check_projection(database: Database) -> None:
