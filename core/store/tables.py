@@ -342,8 +342,10 @@ run_clips = Table(
     Column("outcome", String(20), nullable=False),
     Column("reason", Text, nullable=False, default=""),
     Column("updated_at", Moment, nullable=False),
+    Index("ix_run_clips_word", "run_id", "word_id"),
+    Index("ix_run_clips_outcome", "run_id", "outcome"),
 )
-"""How far a run took a clip for a word. `outcome`: `waiting`, `ok`, `failed`, `not_heard`, `spare` (not needed)."""
+"""How far a run took a clip for a word. `outcome`: `waiting`, `chosen`, `ok`, `failed`, `not_heard`, `spare` (not needed)."""
 
 searches = Table(
     "searches",
@@ -426,40 +428,6 @@ jobs = Table(
 
 # Export and settings -------------------------------------------------------------------------------------------------
 
-export_batches = Table(
-    "export_batches",
-    metadata,
-    Column("batch_id", String(40), primary_key=True),
-    Column("number", Integer, nullable=False, unique=True),
-    Column("job_id", String(40), nullable=False),
-    Column("target", String(200), nullable=False),
-    Column("source_id", String(100), nullable=False),
-    Column("actor", String(100), nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("ended_at", Moment),
-)
-
-export_items = Table(
-    "export_items",
-    metadata,
-    Column("batch_id", String(40), ForeignKey("export_batches.batch_id"), primary_key=True),
-    Column("name", String(255), primary_key=True),
-    Column("clip_id", Key, ForeignKey("clips.clip_id"), nullable=False),
-    Column("slug", String(255), nullable=False),
-    Column("rank", Integer, nullable=False),
-    Column("payload", JSON, nullable=False),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("status", String(20), nullable=False),
-    Column("video_id", BigInteger),
-    Column("n_mappings", Integer, nullable=False, default=0),
-    Column("attempts", Integer, nullable=False, default=0),
-    Column("error", Text, nullable=False, default=""),
-    Column("read_back", String(20), nullable=False, default=""),
-    Column("updated_at", Moment, nullable=False),
-    Index("ix_export_items_clip", "clip_id"),
-)
-"""One clip of one batch. `payload` is the item without its bytes, frozen when the batch was made."""
-
 live_mappings = Table(
     "live_mappings",
     metadata,
@@ -477,15 +445,6 @@ live_mappings = Table(
     Index("ix_live_mappings_word", "target", "word_id"),
 )
 """What a target holds as far as its answers say; `relevance` 0 is a retraction that it took. `digest`: of the item sent."""
-
-targets = Table(
-    "targets",
-    metadata,
-    Column("target", String(200), primary_key=True),
-    Column("confirmed_by", String(100), nullable=False),
-    Column("confirmed_at", Moment, nullable=False),
-)
-"""Hosts that somebody confirmed before the first export."""
 
 settings_events = Table(
     "settings_events",

@@ -35,3 +35,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('run_choices', schema=None) as batch_op:
         batch_op.create_index('ix_run_choices_window', ['run_id', 'window'], unique=False)
+    with op.batch_alter_table('run_clips', schema=None) as batch_op:
+        batch_op.create_index('ix_run_clips_word', ['run_id', 'word_id'], unique=False)
+        batch_op.create_index('ix_run_clips_outcome', ['run_id', 'outcome'], unique=False)
