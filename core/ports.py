@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core.errors import WordreelError
 from core.model.calls import Answer, PaidCall
@@ -63,8 +63,10 @@ class ClipSource(Protocol):
     is_remote: bool
     """Whether its calls are counted and limited."""
 
-    def search(self, word: VocabularyWord, *, max_hits: int) -> Sequence[Hit]:
+    def search(self, word: VocabularyWord, *, max_hits: int, edition: str = "") -> Sequence[Hit]:
         """All hits for `word` and its inflections, in the source's order, at most `max_hits`; none found is empty.
+
+        Another `edition` asks again what was answered for an earlier one.
 
         Raises: ProviderError.
         """
@@ -76,6 +78,10 @@ class ClipSource(Protocol):
         Deterministic for `library`: the same clip gives the same bytes. Leaves nothing behind when it raises.
         Raises: MediaError, ProviderError, DiskFull.
         """
+        ...
+
+    def forget(self, slug: str) -> None:
+        """The clip's media is stored: whatever the source kept, so that a crash repeats no download, can go."""
         ...
 
 
@@ -133,6 +139,15 @@ class Judge(Protocol):
 
         Raises: ProviderError.
         """
+        ...
+
+
+@runtime_checkable
+class ChoosesModel(Protocol):
+    """A judge that has several models."""
+
+    def with_model(self, model: str) -> Judge:
+        """The same judge, asking `model`."""
         ...
 
 
@@ -229,4 +244,11 @@ class ExportTarget(Protocol):
 
     def words_with_videos(self, words: Iterable[str], language: str) -> dict[str, int] | None:
         """Word → number of videos there, or None when the target cannot say."""
+        ...
+
+    def words_needing_videos(self, bundle: str) -> frozenset[str] | None:
+        """The words of a bundle, by its name there, that no video is mapped to; None when the target cannot say.
+
+        Raises: ProviderError.
+        """
         ...

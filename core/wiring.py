@@ -1,26 +1,23 @@
-"""The composition root: which adapter stands behind which port, and what every process needs. Nothing connects at import."""
+"""The composition root: the services over the providers, and what every process needs. Nothing connects at import."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from core.config import ROOT_PATH, Config
-from core.errors import ModelMissing, NotFound
-from core.model.clips import Source
-from core.model.runs import RunSettings
+from core.config import ROOT_PATH, Config, load_config
+from core.errors import NotFound
+from core.providers import Provider, Providers
 from core.services.coverage import Coverage
 from core.services.demo import Demo, MadeFilm
 from core.services.desk import Desk
 from core.services.discovery import Discovery
 from core.services.library import Library
 from core.services.review import Review
-from core.services.settings import Settings
 from core.services.vocabulary import Vocabulary
 from core.store.database import Database
 from core.store.media_files import MediaFiles, media_files
@@ -28,44 +25,39 @@ from core.store.media_files import MediaFiles, media_files
 if TYPE_CHECKING:
     import subprocess
 
-    from core.adapters.isolated import IsolatedPool
     from core.adapters.practice.backend import PracticeBackend
     from core.pipeline.engine import EngineClient
     from core.pipeline.run_control import RunControl
     from core.pipeline.work import Work
-    from core.ports import Aligner, ExportTarget, Judge, MediaTools, Transcriber
+    from core.ports import ExportTarget
     from core.services.backups import Backups
     from core.services.exports import Exports
     from core.services.storage import Storage
 
+K = TypeVar("K")
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """What stands behind one port now, for the page's foot and for `doctor`."""
-
-    name: str
-    """`judge`, `transcriber`, `aligner`, `source`, `target`."""
-    uses: str
-    """For people: `Teachability rubric`."""
-    why: str
-    better: str
-    """How to get the better one; empty where there is none."""
-    is_ok: bool = True
+DOWNLOADS_KEPT_S = 86_400.0
+"""A download whose run was given up lies in the workspace for so long."""
 
 
-class App:
+class App(Providers):
     """One process's application: the store, the providers and the services. Close it."""
 
-    def __init__(self, config: Config, database: Database | None = None, worker_id: str = "") -> None:
-        self.config = config
-        self.worker_id = worker_id
-        self.database = database or Database(config.home_path, config.database_url)
+    def __init__(
+        self,
+        config: Config,
+        database: Database | None = None,
+        worker_id: str = "",
+        *,
+        reload: Callable[[], Config] | None = None,
+        clipcafe_time_scale: float = 1.0,
+    ) -> None:
+        super().__init__(config, database, worker_id, reload=reload, clipcafe_time_scale=clipcafe_time_scale)
         self.media_files: MediaFiles = media_files(config)
-        self.settings = Settings(self.database)
         self.vocabulary = Vocabulary(self.database)
         self.coverage = Coverage(self.database, is_practice_live=config.backend_url in ("", "practice"))
         self.review = Review(self.database, self.settings, self._refill)
-        self._pool: IsolatedPool | None = None
 
     # Engine ----------------------------------------------------------------------------------------------------------
 
@@ -102,107 +94,6 @@ class App:
         if job_id is not None and "engine" in self.__dict__:
             self.engine.start_job(job_id, 1, "processing")
 
-    # Providers -------------------------------------------------------------------------------------------------------
-
-    @property
-    def pool(self) -> IsolatedPool:
-        """Processes for decoders and recognisers; started on the first use."""
-        from core.adapters.isolated import IsolatedPool
-
-        if self._pool is None:
-            self._pool = IsolatedPool()
-        return self._pool
-
-    @cached_property
-    def media_tools(self) -> MediaTools:
-        from core.adapters.isolated import IsolatedMediaTools
-        from core.adapters.media_av import AvMediaTools
-
-        return IsolatedMediaTools(self.pool, AvMediaTools())
-
-    @cached_property
-    def aligner(self) -> Aligner:
-        from core.adapters.aligner_pocketsphinx import PocketSphinxAligner
-        from core.adapters.isolated_sound import IsolatedAligner
-
-        return IsolatedAligner(self.pool, PocketSphinxAligner())
-
-    @property
-    def transcriber_name(self) -> str:
-        """The recogniser in use: what TRANSCRIBER says, else Whisper where a model is named, else captions."""
-        if self.config.transcriber == "openai":
-            raise ModelMissing("TRANSCRIBER=openai is not in this version.", hint="Unset TRANSCRIBER, or set it to whisper or captions.")
-        if self.config.transcriber == "whisper" and not self.config.whisper_model:
-            raise ModelMissing(
-                "TRANSCRIBER=whisper needs WHISPER_MODEL.", hint="Set WHISPER_MODEL to a name such as small.en, or to a folder."
-            )
-        return self.config.transcriber or ("whisper" if self.config.whisper_model else "captions")
-
-    @property
-    def judge_name(self) -> str:
-        """The judge in use."""
-        if self.config.judge == "openai":
-            raise ModelMissing("JUDGE=openai is not in this version.", hint="Unset JUDGE, or set it to rubric.")
-        return "rubric"
-
-    def transcribers(self) -> Mapping[str, Transcriber]:
-        """Every recogniser that is set up here, by name, each sharpened by forced alignment."""
-        from core.adapters.aligner_pocketsphinx import PocketSphinxAligner
-        from core.adapters.isolated_sound import IsolatedTranscriber
-        from core.adapters.transcriber_aligned import AlignedTranscriber
-        from core.adapters.transcriber_captions import CaptionsTranscriber
-        from core.adapters.transcriber_known import KnownTranscriber
-
-        found: dict[str, Transcriber] = {
-            "captions": IsolatedTranscriber(self.pool, AlignedTranscriber(CaptionsTranscriber(), PocketSphinxAligner()))
-        }
-        found["known"] = KnownTranscriber()
-        if self.config.whisper_model:
-            from core.adapters.transcriber_whisper import WhisperTranscriber
-
-            whisper = WhisperTranscriber(self.config.whisper_model)
-            found["whisper"] = IsolatedTranscriber(self.pool, AlignedTranscriber(whisper, PocketSphinxAligner()))
-        return found
-
-    def judges(self) -> Mapping[str, Judge]:
-        """Every judge that is set up here, by name."""
-        from core.adapters.judge_rubric import RubricJudge
-
-        return {"rubric": RubricJudge()}
-
-    def freeze(self, settings: RunSettings) -> RunSettings:
-        """The settings with the judge and recogniser that are in use now: a run keeps them to its end."""
-        judge = self.judges()[self.judge_name]
-        return replace(
-            settings,
-            judge=judge.name,
-            judge_model=judge.model,
-            transcriber=settings.transcriber or self.transcriber_name,
-            transcriber_model=self.config.whisper_model if self.transcriber_name == "whisper" and not settings.transcriber else "",
-        )
-
-    def providers(self) -> list[Provider]:
-        """What is in use, in the order of the page's foot."""
-        is_whisper = self.config.whisper_model and self.config.transcriber in ("", "whisper")
-        found = [
-            Provider("judge", "Teachability rubric", "It runs here and needs no key.", "")
-            if self.config.judge != "openai"
-            else Provider("judge", "None", "JUDGE=openai is not in this version.", "Unset JUDGE.", is_ok=False),
-            Provider("transcriber", f"Whisper {Path(self.config.whisper_model).name}, then alignment", "WHISPER_MODEL names it.", "")
-            if is_whisper
-            else Provider(
-                "transcriber",
-                "Captions with forced alignment",
-                "No Whisper model is named; words are timed, and not verified by the sound.",
-                "Set WHISPER_MODEL to small.en (about 480 MB, fetched once) or to a folder with a model.",
-            ),
-            Provider("source", "Own films", "They are read in place.", ""),
-        ]
-        target = self.targets()[0]
-        why = "BACKEND_URL is not set." if not target.is_production else "BACKEND_URL names it."
-        found.append(Provider("target", "Practice backend" if not target.is_production else target.name, why, ""))
-        return found
-
     # Export ----------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -211,6 +102,12 @@ class App:
         from core.adapters.practice.backend import PracticeBackend
 
         return PracticeBackend(self.config.home_path)
+
+    def providers(self) -> list[Provider]:
+        """What is in use, in the order of the page's foot."""
+        target = self.targets()[0]
+        why = "BACKEND_URL is not set." if not target.is_production else "BACKEND_URL names it."
+        return [*super().providers(), Provider("target", "Practice backend" if not target.is_production else target.name, why, "")]
 
     def targets(self, backend_url: str = "") -> Sequence[ExportTarget]:
         """Where clips can go, the one that is offered first in front."""
@@ -273,8 +170,7 @@ class App:
         """Let go of processes, connections and files."""
         if "engine" in self.__dict__:
             self.engine.close()
-        if self._pool is not None:
-            self._pool.close()
+        self.close_providers()
         if "practice" in self.__dict__:
             self.practice.close()
         self.database.close()
@@ -282,29 +178,32 @@ class App:
 
 def build_app(config: Config) -> App:
     """The application of this process. Raises what opening the database raises."""
-    return App(config)
+    return App(config, reload=load_config)
 
 
-def build_work(config: Config, database: Database, worker_id: str) -> Work:
-    """All that a worker of this workspace can do, wired to its database."""
-    from core.adapters.source_library import LibrarySource
+def build_work(config: Config, database: Database, worker_id: str, *, clipcafe_time_scale: float = 1.0) -> Work:
+    """All that a worker of this workspace can do, wired to its database. It follows keys and plans that are changed meanwhile."""
     from core.pipeline import choose, fetch, known, merge, probe, score, search, shortlist, transcribe
     from core.pipeline.bench import Bench, own_scratch
     from core.pipeline.ingest import Ingest
     from core.pipeline.refill import Refill
+    from core.pipeline.run_ledger import paying_for
     from core.pipeline.work import Work
 
-    app = App(config, database, worker_id)
-    transcribers = app.transcribers()
+    app = App(config, database, worker_id, reload=load_config, clipcafe_time_scale=clipcafe_time_scale)
     bench = Bench(
         database,
         app.media_files,
         app.media_tools,
-        {Source.LIBRARY: LibrarySource(database, app.media_tools)},
-        app.judges(),
-        transcribers,
+        Current(app.sources),
+        Current(app.judges),
+        Current(app.transcribers),
         own_scratch(config.home_path / "scratch"),
+        pace_of=app.pace_of,
+        paying_for=paying_for,
+        search_max_age_days=lambda: float(app.settings.get("search_max_age_days")),
     )
+    app.clipcafe.sweep(older_than_s=DOWNLOADS_KEPT_S)
     ways = {
         "known": known.run_known,
         "search": search.run_search,
@@ -317,7 +216,7 @@ def build_work(config: Config, database: Database, worker_id: str) -> Work:
         "score": score.run_score,
     }
     stages = bench.stages(ways, again="choose")
-    ingest = Ingest(bench, transcribers[app.transcriber_name])
+    ingest = Ingest(bench, app.transcribers()[app.own_transcriber_name])
     return Work(
         stages=stages,
         jobs={
@@ -327,6 +226,22 @@ def build_work(config: Config, database: Database, worker_id: str) -> Work:
             "demo": app.demo.run_job(_make_demo, ingest.take_in_known),
         },
     )
+
+
+class Current(Mapping[K, T]):
+    """A mapping that is asked for anew each time, so that a key which was changed meanwhile is used."""
+
+    def __init__(self, read: Callable[[], Mapping[K, T]]) -> None:
+        self._read = read
+
+    def __getitem__(self, key: K) -> T:
+        return self._read()[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
 
 
 def _make_demo(into: Path, report: Callable[[str], None]) -> Sequence[MadeFilm]:

@@ -97,6 +97,10 @@ class OpenAIJudge:
         self._prices = prices
         self._rates = rates
 
+    def with_model(self, model: str) -> OpenAIJudge:
+        """See `core.ports.ChoosesModel.with_model`."""
+        return self if model == self.model else OpenAIJudge(self._server, self._ledger, model=model, prices=self._prices)
+
     def judge(self, clip: ClipText, words: Sequence[VocabularyWord]) -> tuple[Sequence[Verdict], CallCost]:
         """See `core.ports.Judge.judge`. Words that are not spoken are not asked; without any, nothing is paid.
 

@@ -58,7 +58,6 @@ class ClipCafeSource:
         url: CLIPCAFE_BASE_URL. key: CLIPCAFE; empty raises KeyRefused at the first call.
         calls: the ledger of whoever works, the rate slots and the quotas.
         downloads_path: a folder of the workspace in which a download lies until its media is stored (`forget`).
-        edition: another one asks again what an earlier one was answered, such as `2026-11`.
         time_scale: how many times faster ClipCafe's own clock runs; for a test server.
     """
 
@@ -72,7 +71,6 @@ class ClipCafeSource:
         calls: CountedCalls,
         downloads_path: Path,
         *,
-        edition: str = "",
         time_scale: float = 1.0,
         connect_timeout_s: float = 10.0,
         timeout_s: float = 30.0,
@@ -85,7 +83,6 @@ class ClipCafeSource:
         self._secrets = tuple({key, quote(key), quote_plus(key)} - {""})
         self._calls = calls
         self._downloads_path = downloads_path
-        self._edition = edition
         self._deadline_s = deadline_s
         self._links = LinkMemory(LINK_LIFE_S * LINK_MARGIN / time_scale)
         _keep_out_of_logs(self._secrets)
@@ -102,7 +99,7 @@ class ClipCafeSource:
         self._client.close()
         self._downloads.close()
 
-    def search(self, word: VocabularyWord, *, max_hits: int) -> Sequence[Hit]:
+    def search(self, word: VocabularyWord, *, max_hits: int, edition: str = "") -> Sequence[Hit]:
         """See `core.ports.ClipSource.search`. One request a hundred hits; a kept answer costs none.
 
         Raises: KeyRefused, QuotaReached, RateLimited, BadAnswer, NotSent, ProviderUnavailable, ProviderError.
@@ -110,7 +107,7 @@ class ClipCafeSource:
         hits: dict[str, Hit] = {}
         offset = 0
         while len(hits) < max_hits:
-            page = self._page(self._search_params(word, offset))
+            page = self._page(self._search_params(word, offset), edition)
             found = self._hits(page, word)
             n_before = len(hits)
             for hit in found:
@@ -172,7 +169,7 @@ class ClipCafeSource:
             params["movie_language"] = language
         return params | ({"from": str(offset)} if offset else {})
 
-    def _page(self, params: Mapping[str, str]) -> Page:
+    def _page(self, params: Mapping[str, str], edition: str) -> Page:
         """One page of hits, kept or asked for. What comes back holds no key and no link."""
 
         def send(gate: Gate) -> Answer:
@@ -180,7 +177,7 @@ class ClipCafeSource:
             sources = [kept_fields(raw, self._secrets) for raw in page.sources]
             return Answer({"hits": {"hits": sources, "total": page.n_total}}, cost_usd=0.0)
 
-        content = json.dumps({**params, **({"edition": self._edition} if self._edition else {})}, sort_keys=True)
+        content = json.dumps({**params, **({"edition": edition} if edition else {})}, sort_keys=True)
         return read_page(self._calls.make(PaidCall(PROVIDER, "search", "", "", content), send).body)
 
     def _hits(self, page: Page, word: VocabularyWord) -> list[Hit]:

@@ -29,7 +29,7 @@ class FakeClipSource:
     searches: list[str] = field(default_factory=list)
     fetches: list[str] = field(default_factory=list)
 
-    def search(self, word: VocabularyWord, *, max_hits: int) -> Sequence[Hit]:
+    def search(self, word: VocabularyWord, *, max_hits: int, edition: str = "") -> Sequence[Hit]:
         """The scripted hits, in order, at most `max_hits`. Raises: what was scripted."""
         self.searches.append(word.text)
         if word.text in self.failing_words:
@@ -47,3 +47,6 @@ class FakeClipSource:
         path = into / f"fake-{mark[:12]}.mp4"
         path.write_bytes(f"cut {clip.start_s!r} {clip.end_s!r} {mark}".encode("ascii"))
         return path
+
+    def forget(self, slug: str) -> None:
+        """Nothing is kept."""

@@ -35,7 +35,7 @@ class LibrarySource:
         self._database = database
         self._media_tools = media_tools
 
-    def search(self, word: VocabularyWord, *, max_hits: int) -> Sequence[Hit]:
+    def search(self, word: VocabularyWord, *, max_hits: int, edition: str = "") -> Sequence[Hit]:
         """Every spoken occurrence of a form of the word, film by film, by time. Raises: nothing of its own."""
         with self._database.read() as connection:
             films = [film for film in films_for(connection, word) if film.transcript_id and film.state == "present"]
@@ -57,6 +57,9 @@ class LibrarySource:
         if not film.path.exists():
             raise UnreadableMedia(f"The film {film.path} is not there now.", hint="Mount its disk, or take it in again from where it is.")
         return self._media_tools.cut(film.path, clip.start_s, clip.end_s, into)
+
+    def forget(self, slug: str) -> None:
+        """Nothing is kept: a clip is cut again from its film at no cost."""
 
 
 def films_for(connection: Connection, word: VocabularyWord) -> list[Film]:

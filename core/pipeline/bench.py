@@ -7,25 +7,40 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
+from datetime import datetime
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from core.errors import ModelMissing
 from core.model.clips import Source
-from core.model.runs import RunSettings
+from core.model.runs import RunSettings, Stage
 from core.model.vocabulary import VocabularyWord
+from core.pipeline.halting import PausePoint, working_on
 from core.pipeline.janitor import process_started
+from core.pipeline.run_ledger import SHORTLIST_SHARE_RATIO
 from core.pipeline.work import WordEnd, WordStage
-from core.ports import ClipSource, Judge, MediaTools, Transcriber
+from core.ports import ChoosesModel, ClipSource, Judge, MediaTools, Transcriber
 from core.rules.matching import WordMatcher
+from core.rules.rates import RateLimit
 from core.store.database import Database
 from core.store.media_files import MediaFiles
+from core.store.runs import load_run
 from core.store.vocabulary import levels_of_words, load_words
+
+MAX_THREADS = 64
+"""Threads in which paid calls wait for their answers; how many are in flight is the provider's own setting."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 Way = Callable[["Bench", str, int], WordEnd | None]
 """One stage as its file has it: (bench, run id, word id)."""
@@ -41,8 +56,33 @@ class Vocabulary:
     matcher: WordMatcher
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast and how much a remote source may be asked."""
+
+    rate: RateLimit
+    link_life_s: float
+    """A download that begins within it, from the search on, needs no fresh link."""
+    downloads_left: Callable[[], int | None]
+    """This month's; None where no quota is known."""
+    resets_at: Callable[[], datetime]
+
+
+def _no_pace(_source: Source) -> Pace | None:
+    return None
+
+
+def _free(_run_id: str, _budget_usd: float | None) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class Bench:
-    """Everything that a stage needs. One a worker; safe to share between threads."""
+    """Everything that a stage needs. One a worker; safe to share between threads.
+
+    Args:
+        pace_of: of a remote source; None for one that is here. paying_for: entered around each stage, with the money it may use.
+        search_max_age_days: an older answer of a remote source is asked for anew.
+    """
 
     def __init__(
         self,
@@ -53,12 +93,20 @@ class Bench:
         judges: Mapping[str, Judge],
         transcribers: Mapping[str, Transcriber],
         scratch_path: Path,
+        *,
+        pace_of: Callable[[Source], Pace | None] = _no_pace,
+        paying_for: Callable[[str, float | None], AbstractContextManager[None]] = _free,
+        search_max_age_days: Callable[[], float] = lambda: 90.0,
     ) -> None:
         self.database = database
         self.media_files = media_files
         self.media_tools = media_tools
         self.sources = sources
         self.scratch_path = scratch_path
+        self.search_max_age_days = search_max_age_days
+        self.pauses = PausePoint(database)
+        self._pace_of = pace_of
+        self._paying_for = paying_for
         self._judges = judges
         self._transcribers = transcribers
         self._vocabulary: dict[bool, tuple[str, Vocabulary]] = {}
@@ -72,10 +120,11 @@ class Bench:
         return self.sources[settings.source]
 
     def judge(self, settings: RunSettings) -> Judge:
-        """The judge that the run froze. Raises: ModelMissing when it is not set up here."""
+        """The judge that the run froze, with its model. Raises: ModelMissing when it is not set up here."""
         if settings.judge not in self._judges:
             raise ModelMissing(f"The judge {settings.judge!r} of this run is not set up here.", hint="See `python run.py doctor`.")
-        return self._judges[settings.judge]
+        judge = self._judges[settings.judge]
+        return judge.with_model(settings.judge_model) if settings.judge_model and isinstance(judge, ChoosesModel) else judge
 
     def transcriber(self, settings: RunSettings) -> Transcriber:
         """The transcriber that the run froze. Raises: ModelMissing when it is not set up here."""
@@ -84,6 +133,36 @@ class Bench:
                 f"The transcriber {settings.transcriber!r} of this run is not set up here.", hint="See `python run.py doctor`."
             )
         return self._transcribers[settings.transcriber]
+
+    def pace(self, settings: RunSettings) -> Pace | None:
+        """How fast the run's source may be asked; None for one that is here."""
+        return self._pace_of(settings.source)
+
+    def month_downloads_left(self, settings: RunSettings) -> int | None:
+        """What the source's plan still allows this month; None where nothing limits it."""
+        pace = self.pace(settings)
+        return None if pace is None else pace.downloads_left()
+
+    def pause_point(self, run_id: str) -> None:
+        """For a stage that waits, about once a second. Raises: Halted when the run was paused or cancelled."""
+        self.pauses.check(run_id)
+
+    def together(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Future[Result]]]:
+        """Each item with its ended future, as they end; for work that waits for answers. All have ended when the iterator has."""
+        futures = {self._threads.submit(copy_context().run, work, item): item for item in items}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future
+        finally:
+            for future in futures:
+                future.cancel()
+            for future in futures:
+                if not future.cancelled():
+                    future.exception()
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max_workers=MAX_THREADS, thread_name_prefix="waiting")
 
     def vocabulary(self, connection: Connection, *, is_demo: bool) -> Vocabulary:
         """All words that count beside each other; rebuilt when the lists have changed."""
@@ -100,7 +179,16 @@ class Bench:
     def stages(self, ways: Mapping[str, Way], *, again: str) -> list[WordStage]:
         """The stages bound to this bench, in order; after the last one the word goes round from `again`."""
         last = list(ways)[-1]
-        return [WordStage(name, partial(way, self), then=again if name == last else "") for name, way in ways.items()]
+        return [WordStage(name, partial(self._do, name, way), then=again if name == last else "") for name, way in ways.items()]
+
+    def _do(self, name: str, way: Way, run_id: str, word_id: int) -> WordEnd | None:
+        """One stage, with what it pays counted for its run and within the run's money."""
+        with self.database.read() as connection:
+            money_usd = load_run(connection, run_id).settings.max_cost_usd
+        if money_usd is not None and name == Stage.SHORTLIST:
+            money_usd *= SHORTLIST_SHARE_RATIO
+        with working_on(run_id), self._paying_for(run_id, money_usd):
+            return way(self, run_id, word_id)
 
     def clip_lock(self, clip_id: int) -> Lock:
         """Held while one thread fetches or recognises a clip, so that another word's workflow finds it done."""

@@ -33,14 +33,15 @@ SCHEMA = "wordreel_engine"
 
 WINDOW = 200
 """At most so many words of a run are handed to the queue at once."""
-POLL_S = {"processing": 0.1, "system": 0.2, "ingest": 0.5, "ai": 0.5, "storage": 0.5}
+POLL_S = {"ai": 0.1, "processing": 0.1, "system": 0.2, "ingest": 0.5, "storage": 0.5}
 """How often a queue is asked for work. Queue throughput is at most concurrency ÷ this."""
 DRIVE_S = 0.2
 """How often a run looks at its words."""
 MAX_STARTS = 20
 """A word whose worker ended so often while working on it is given up."""
 
-WORKER_CONCURRENCY = {"ingest": 1, "ai": 4, "storage": 2, "processing": max(2, os.cpu_count() or 2), "system": 32}
+WORKER_CONCURRENCY = {"ingest": 1, "ai": 40, "storage": 2, "processing": max(2, os.cpu_count() or 2), "system": 32}
+"""`ai`: a window of words that wait to be chosen among (24 at most) beside those that are searched, judged and fetched."""
 
 GIVEN_UP = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", GIVEN_UP)
@@ -142,7 +143,7 @@ class EngineClient:
         for start in range(0, len(words), 50):
             with client._sys_db.engine.begin() as connection:  # private: one commit for 50 words
                 for word in words[start : start + 50]:
-                    options = _options("word", "processing", word_workflow_id(run_id, word.word_id, word.attempt))
+                    options = _options("word", "ai", word_workflow_id(run_id, word.word_id, word.attempt))
                     options["priority"] = min(word.rank + 1, 2**31 - 1)
                     client.enqueue_in_transaction(connection, options, run_id, word.word_id, word.attempt)
 
@@ -272,7 +273,7 @@ class EngineWorker:
                 "console_log_level": "ERROR",
                 "notification_listener_polling_interval_sec": 5.0,
                 "use_listen_notify": False,
-                "sys_db_pool_size": 20,
+                "sys_db_pool_size": 32,
             }
         )
         self._file = _database_file(self.client.address)

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core.errors import KeyRefused, ModelMissing, StoreError, WordreelError
+from core.errors import KeyRefused, ModelMissing, NotSent, QuotaUsedUp, RateLimited, StoreError, WordreelError
 from core.model.clips import Clip
 from core.model.runs import Stage
 from core.pipeline.bench import Bench
@@ -15,6 +15,9 @@ from core.pipeline.progress import WordTask, load_task, say
 from core.pipeline.work import WordEnd
 from core.store import runs as run_rows
 from core.store.clips import load_clip, set_clip
+
+STOPPING = (StoreError, ModelMissing, KeyRefused, QuotaUsedUp, RateLimited, NotSent)
+"""What no clip could get past: it is the word's or the run's, not this clip's."""
 
 ClipWork = Callable[[Bench, WordTask, Clip], None]
 
@@ -28,13 +31,14 @@ def run_fetch(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
 def each_clip(bench: Bench, run_id: str, word_id: int, stage: Stage, verb: str, work: ClipWork) -> None:
     """Do one stage's work for every chosen clip of the word; record each outcome.
 
-    An error fails that clip with its message, and the others go on; a full disk, a database that is away, a missing model or a
-    refused key stops the word, since no clip can go on.
+    An error fails that clip with its message, and the others go on; `STOPPING` leaves the rest chosen, for when the word goes on.
+    Between two clips a run that was paused or cancelled stops.
     """
     with bench.database.read() as connection:
         task = load_task(connection, run_id, word_id)
         chosen = [clip_id for clip_id, _, outcome, _ in run_rows.clips_of_word(connection, run_id, word_id) if outcome == "chosen"]
     for place, clip_id in enumerate(chosen, 1):
+        bench.pause_point(run_id)
         with bench.database.write() as connection:
             say(connection, task, f"{verb} clip {place} of {len(chosen)}")
         with bench.clip_lock(clip_id):
@@ -42,7 +46,7 @@ def each_clip(bench: Bench, run_id: str, word_id: int, stage: Stage, verb: str, 
                 clip = load_clip(connection, clip_id)
             try:
                 work(bench, task, clip)
-            except (StoreError, ModelMissing, KeyRefused):
+            except STOPPING:
                 raise
             except WordreelError as error:
                 with bench.database.write() as connection:
@@ -60,8 +64,9 @@ def fetch_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
     bench.scratch_path.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="fetch-", dir=bench.scratch_path))
     try:
-        fetched = bench.source(task.run.settings).fetch(clip, folder)
-        store_media(bench, clip, fetched)
+        source = bench.source(task.run.settings)
+        store_media(bench, clip, source.fetch(clip, folder))
+        source.forget(clip.slug)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Row, select, update
 
 from core.errors import NotFound
-from core.model.runs import RunStatus, Stage, WordState
+from core.model.runs import RunStatus, Stage, StopCause, WordState
 from core.pipeline.engine import ENDED, GIVEN_UP, WORKER_KILLER, EngineClient, job_workflow_id, run_workflow_id
 from core.pipeline.steps import OPEN_WORD
 from core.store.database import Database
@@ -46,7 +46,8 @@ class RunControl:
         with self._database.write() as connection:
             run = _run(connection, run_id)
             if run.status == RunStatus.RUNNING:
-                connection.execute(update(runs).where(runs.c.run_id == run_id).values(status=RunStatus.PAUSED))
+                stopped = {"status": RunStatus.PAUSED, "stopped_for": StopCause.PERSON}
+                connection.execute(update(runs).where(runs.c.run_id == run_id).values(**stopped))
                 _queue_again(connection, run_id, (WordState.QUEUED,))
         return self._withdraw(run_id)
 
@@ -177,9 +178,8 @@ def _run(connection: Connection, run_id: str) -> Row[str, int]:
 
 
 def _set_running(connection: Connection, run_id: str, attempt: int) -> None:
-    connection.execute(
-        update(runs).where(runs.c.run_id == run_id).values(status=RunStatus.RUNNING, attempt=attempt, reason="", ended_at=None)
-    )
+    going = {"status": RunStatus.RUNNING, "attempt": attempt, "reason": "", "stopped_for": "", "ended_at": None}
+    connection.execute(update(runs).where(runs.c.run_id == run_id).values(**going))
 
 
 def _queue_again(connection: Connection, run_id: str, states: tuple[WordState, ...]) -> int:
@@ -193,9 +193,15 @@ def _queue_again(connection: Connection, run_id: str, states: tuple[WordState, .
 
 
 def _try_clips_again(connection: Connection, run_id: str) -> None:
-    """The clips that failed for words that failed wait again, and are no longer marked as unusable."""
+    """The clips that failed for words that failed wait again, and are no longer marked as unusable; a line that was not judged is."""
     words = select(run_words.c.word_id).where(run_words.c.run_id == run_id, run_words.c.state == WordState.FAILED)
     failed = (run_clips.c.run_id == run_id, run_clips.c.outcome == "failed", run_clips.c.word_id.in_(words))
+    unjudged = (*failed, run_clips.c.stage == Stage.SHORTLIST)
+    again = list(connection.execute(select(run_clips.c.word_id).where(*unjudged).distinct()).scalars())
+    connection.execute(update(run_clips).where(*unjudged).values(outcome="waiting", stage=Stage.MERGE, reason="", updated_at=now()))
+    connection.execute(
+        update(run_words).where(run_words.c.run_id == run_id, run_words.c.word_id.in_(again)).values(stage=Stage.SHORTLIST)
+    )
     connection.execute(
         update(clips).where(clips.c.clip_id.in_(select(run_clips.c.clip_id).where(*failed))).values(failure="", failure_stage="")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from core.model.clips import Hit, Source
@@ -17,17 +18,22 @@ from core.store.media_rows import list_films
 
 
 def run_search(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
-    """Asks the source once; a kept answer costs nothing. Ends the word when nothing is found."""
+    """Asks the source once; a kept answer costs nothing, unless a remote source gave it too long ago. Ends the word without hits."""
     with bench.database.write() as connection:
         task = load_task(connection, run_id, word_id)
-        key = search_key(bench, task.run.settings.source, task.word.text, task.run.settings.max_videos, is_demo=task.run.is_demo)
-        kept = run_rows.kept_search(connection, key)
-        say(connection, task, "Kept from before" if kept is not None else "Searching")
-    if kept is None:
-        hits = bench.source(task.run.settings).search(task.word, max_hits=task.run.settings.max_videos)
+        settings = task.run.settings
+        key = search_key(bench, settings.source, task.word.text, settings.max_videos, is_demo=task.run.is_demo)
+        kept, is_too_old = run_rows.kept_search(connection, key), False
+        if kept is not None and bench.source(settings).is_remote:
+            is_too_old = run_rows.searched_at(connection, key) < task.run.created_at - timedelta(days=bench.search_max_age_days())
+        say(connection, task, "Searching" if kept is None else "Searching anew" if is_too_old else "Kept from before")
+    if kept is None or is_too_old:
+        edition = run_id if is_too_old else ""  # the run's own, so that a crash asks nothing twice
+        hits = bench.source(settings).search(task.word, max_hits=settings.max_videos, edition=edition)
         kept = [_to_json(hit) for hit in hits if hit.is_demo == task.run.is_demo]
+        with bench.database.write() as connection:
+            run_rows.keep_search(connection, key, source=settings.source, word_id=word_id, hits=kept, run_id=run_id)
     with bench.database.write() as connection:
-        run_rows.keep_search(connection, key, source=task.run.settings.source, word_id=word_id, hits=kept, run_id=run_id)
         run_rows.set_run_word(connection, run_id, word_id, n_hits=len(kept))
         if not kept:
             return WordEnd(WordState.NONE_FOUND, reason="Nobody says it in what was searched", detail="No clip found")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from core.errors import WordreelError
 from core.model.clips import Clip, Evidence, EvidenceState, Proposal, ProposalStage
 from core.model.runs import Stage, WordState
 from core.pipeline.bench import Bench
+from core.pipeline.fetch import STOPPING
 from core.pipeline.judging import judge_clip
 from core.pipeline.progress import WordTask, load_task, say
 from core.pipeline.work import WordEnd
@@ -13,33 +17,65 @@ from core.store.clips import load_clips
 
 
 def run_shortlist(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
-    """Scores the spoken half of every hit for all vocabulary words in it. A word only in the script is `not_heard`."""
+    """Scores the spoken half of every hit for all vocabulary words in it. A word only in the script is `not_heard`.
+
+    Lines are judged several at once where the judge is paid. One that cannot be judged fails alone.
+    """
     with bench.database.write() as connection:
         task = load_task(connection, run_id, word_id)
         rows = run_rows.clips_of_word(connection, run_id, word_id)
         clips = load_clips(connection, [clip_id for clip_id, *_ in rows])
         say(connection, task, f"Reading {len(rows)} lines")
-    n_kept = 0
-    for clip_id, stage, outcome, _ in rows:
-        if stage != Stage.MERGE and outcome != "failed":
-            n_kept += outcome != "not_heard"
-            continue
-        with bench.clip_lock(clip_id):
-            proposal = shortlist_clip(bench, task, clips[clip_id])
-        is_spoken = proposal is not None and proposal.evidence.state is not EvidenceState.NOT_HEARD
-        is_good = proposal is not None and proposal.scores is not None
-        n_kept += is_good
+    unread = [clips[clip_id] for clip_id, stage, _, _ in rows if stage == Stage.MERGE]
+    for clip, read in _each(bench, task, unread):
         with bench.database.write() as connection:
-            outcome = "waiting" if is_good else ("spare" if is_spoken else "not_heard")
-            reason = (
-                "" if is_good else ("The judge found that it does not teach the word" if is_spoken else "Only in the script, never spoken")
-            )
-            run_rows.set_run_clip(connection, run_id, word_id, clip_id, stage=Stage.SHORTLIST, outcome=outcome, reason=reason)
+            outcome, reason = read if isinstance(read, tuple) else ("failed", read.message)
+            run_rows.set_run_clip(connection, run_id, word_id, clip.clip_id, stage=Stage.SHORTLIST, outcome=outcome, reason=reason)
     with bench.database.write() as connection:
+        rows = run_rows.clips_of_word(connection, run_id, word_id)
+        failures = [reason for _, stage, outcome, reason in rows if outcome == "failed" and stage == Stage.SHORTLIST]
+        n_kept = len([outcome for _, _, outcome, _ in rows if outcome not in ("not_heard", "spare", "failed")])
         run_rows.set_run_word(connection, run_id, word_id, n_kept=n_kept)
-    if not n_kept:
-        return WordEnd(WordState.NONE_FOUND, reason=f"None of {len(rows)} lines teaches it", detail="No line is good enough")
-    return None
+    if n_kept:
+        return None
+    if failures:
+        return WordEnd(WordState.FAILED, reason=failures[0], detail=f"{len(failures)} of {len(rows)} lines could not be judged")
+    return WordEnd(WordState.NONE_FOUND, reason=f"None of {len(rows)} lines teaches it", detail="No line is good enough")
+
+
+Read = tuple[str, str] | WordreelError
+"""What became of a line: (outcome, reason), or why it could not be judged."""
+
+
+def _each(bench: Bench, task: WordTask, unread: Sequence[Clip]) -> Iterator[tuple[Clip, Read]]:
+    """Each clip with what became of it, as they end. Raises: `STOPPING` errors, Halted; lines that ended by then are given first."""
+
+    def read(clip: Clip) -> Read:
+        bench.pause_point(task.run.run_id)
+        try:
+            with bench.clip_lock(clip.clip_id):
+                return _outcome(shortlist_clip(bench, task, clip))
+        except STOPPING:
+            raise
+        except WordreelError as error:
+            return error
+
+    if not bench.judge(task.run.settings).is_paid:
+        yield from ((clip, read(clip)) for clip in unread)
+        return
+    stopped: BaseException | None = None
+    for clip, future in bench.together(read, unread):
+        if (error := future.exception()) is None:
+            yield clip, future.result()
+        stopped = stopped or error
+    if stopped is not None:
+        raise stopped
+
+
+def _outcome(proposal: Proposal | None) -> tuple[str, str]:
+    if proposal is None or proposal.evidence.state is EvidenceState.NOT_HEARD:
+        return "not_heard", "Only in the script, never spoken"
+    return ("waiting", "") if proposal.scores is not None else ("spare", "The judge found that it does not teach the word")
 
 
 def shortlist_clip(bench: Bench, task: WordTask, clip: Clip) -> Proposal | None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from core.errors import WordreelError
-from core.model.runs import ENDED_WORD, RunStatus, WordState
-from core.pipeline.work import WordEnd, Work
+from core.errors import BudgetReached, DiskFull, KeyRefused, NotSent, QuotaReached, QuotaUsedUp, RateLimited, WordreelError
+from core.model.runs import ENDED_WORD, RunStatus, StopCause, WordState
+from core.pipeline.work import Halted, WordEnd, Work
 from core.store.database import Database
 from core.store.tables import jobs, run_words, runs
 from core.timing import now
@@ -22,6 +22,15 @@ from core.timing import now
 log = logging.getLogger("wordreel.engine")
 
 OPEN_WORD = (WordState.QUEUED, WordState.WORKING)
+
+STOPS: tuple[tuple[type[WordreelError], StopCause], ...] = (
+    (KeyRefused, StopCause.KEY),
+    (QuotaUsedUp, StopCause.CREDIT),
+    (RateLimited, StopCause.PROVIDER),
+    (NotSent, StopCause.PROVIDER),
+    (DiskFull, StopCause.DISK),
+)
+"""What no other word of the run could get past either: it pauses the run, with one message."""
 
 BUG = "This is a bug in Wordreel ({kind}); the worker's log has the details."
 
@@ -46,7 +55,15 @@ def take_step(database: Database, work: Work, run_id: str, word_id: int, attempt
     stage = work.stage_at(name)
     try:
         end = stage.run(run_id, word_id)
+    except Halted:
+        return True
+    except (QuotaReached, BudgetReached) as error:
+        end = WordEnd(WordState.WAITING_FOR_QUOTA, reason=_reason(error), detail=error.message)
     except WordreelError as error:
+        cause = next((cause for kind, cause in STOPS if isinstance(error, kind)), None)
+        if cause is not None:
+            stop_run(database, run_id, cause, _reason(error))
+            return True
         log.info("run %s, word %s: %s failed: %s", run_id, word_id, name, error.message)
         end = WordEnd(WordState.FAILED, reason=_reason(error))
     except Exception as error:
@@ -100,6 +117,24 @@ def _write_word(connection: Connection, run_id: str, word_id: int, attempt: int,
         .values(updated_at=now(), attempt=attempt if attempt_to is None else attempt_to, **values)
     )
     return bool(changed.rowcount == 1)
+
+
+def stop_run(database: Database, run_id: str, cause: StopCause, reason: str) -> None:
+    """Pause a run that cannot go on, once, with why; its words keep how far they came."""
+    with database.write() as connection:
+        changed = connection.execute(
+            update(runs)
+            .where(runs.c.run_id == run_id, runs.c.status == RunStatus.RUNNING)
+            .values(status=RunStatus.PAUSED, reason=reason, stopped_for=cause)
+        )
+        if changed.rowcount == 0:
+            return
+        connection.execute(
+            update(run_words)
+            .where(run_words.c.run_id == run_id, run_words.c.state == WordState.QUEUED)
+            .values(attempt=run_words.c.attempt + 1, updated_at=now())
+        )
+    log.warning("run %s is paused (%s): %s", run_id, cause, reason)
 
 
 def put_back(database: Database, run_id: str, word_id: int, attempt: int) -> bool:

@@ -9,7 +9,12 @@ from core.errors import InvalidInput
 from core.model.runs import ENDED_WORD, WordState
 
 QUEUES = ("ingest", "ai", "storage", "processing", "system")
-"""`system` drives runs, `processing` does the words' stages, the others take jobs."""
+"""`system` drives runs; `ai` does the words' stages, which mostly wait for providers (what computes takes its turn in the pool of
+processes); `processing`, `ingest` and `storage` take jobs."""
+
+
+class Halted(Exception):
+    """The run was paused or cancelled while a stage waited; the stage is done again when the run goes on. Nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,10 @@ class WordStage:
 
     `run(run_id, word_id)` returns None to go on to the next stage, or how the word ended; after the last stage a None
     means `done`. It reads and writes our tables, but not the word's `state`, `stage` and `attempt`, which are the engine's. It
-    must be idempotent: it runs again after a crash. A WordreelError fails the word with its message; any other exception
-    fails it as a bug, with the traceback in the log; the run goes on.
+    must be idempotent: it runs again after a crash. Halted leaves the word where it is. A key that is refused, credit that is used
+    up, a provider that does not let anybody through and a full disk pause the run, once; a quota or a limit that is reached ends the
+    word as `waiting_for_quota`; any other WordreelError fails the word with its message; any other exception fails it as a bug, with
+    the traceback in the log, and the run goes on.
     """
 
     name: str

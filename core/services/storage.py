@@ -14,9 +14,10 @@ from sqlalchemy import Connection, select
 from core.errors import NotFound, Refused
 from core.model.reviews import MappingState
 from core.store.database import Database
+from core.store.export_tables import export_items
 from core.store.exports import live_media_ids
 from core.store.media_files import MediaFiles
-from core.store.tables import clips, export_items, live_mappings, mappings, media
+from core.store.tables import clips, live_mappings, mappings, media
 
 OLD_S = 3600.0
 """A temporary file of this age belongs to nobody any more."""

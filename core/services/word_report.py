@@ -23,9 +23,10 @@ from core.services.review import shown_state
 from core.store import clips as clip_rows
 from core.store import reviews
 from core.store.database import Database
+from core.store.export_tables import export_batches, export_items
 from core.store.media_rows import load_transcripts, pictures_of
 from core.store.reviews import MappingRow
-from core.store.tables import decisions, export_batches, export_items, mappings, proposals, run_words, runs, words
+from core.store.tables import decisions, mappings, proposals, run_words, runs, words
 from core.store.vocabulary import bundles_of_words
 
 SHOWN = (MappingState.APPROVED, MappingState.IN_REVIEW, MappingState.FLAGGED, MappingState.SKIPPED, MappingState.PARKED)

@@ -37,7 +37,7 @@ class Database:
         else:
             address = database_url.replace("postgresql://", "postgresql+psycopg://", 1).replace("postgres://", "postgresql+psycopg://", 1)
             self.engine = create_engine(
-                address, pool_pre_ping=True, pool_size=10, connect_args={"options": "-c search_path=wordreel,public"}
+                address, pool_pre_ping=True, pool_size=20, max_overflow=20, connect_args={"options": "-c search_path=wordreel,public"}
             )
         try:
             self._check_and_migrate()
@@ -68,8 +68,8 @@ class Database:
         self.engine = create_engine(
             dialects.sqlite_address(self.path, may_create=False),
             poolclass=QueuePool,
-            pool_size=16,
-            max_overflow=16,
+            pool_size=32,
+            max_overflow=32,
             connect_args={"check_same_thread": False},
         )
         dialects.prepare_sqlite(self.engine)

@@ -18,7 +18,8 @@ from core.model.media import MediaFacts
 from core.model.reviews import MappingState
 from core.store import codecs
 from core.store.dialects import insert_new, upsert
-from core.store.tables import clips, export_batches, export_items, live_mappings, mappings, media, settings_events, targets, words
+from core.store.export_tables import export_batches, export_items, targets
+from core.store.tables import clips, live_mappings, mappings, media, settings_events, words
 from core.timing import now
 
 CHUNK = 400

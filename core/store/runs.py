@@ -202,11 +202,21 @@ def kept_search(connection: Connection, search_key: str) -> list[dict[str, Any]]
     return None if found is None else list(found)
 
 
+def searched_at(connection: Connection, search_key: str) -> datetime:
+    """When the kept hits were asked for. Raises: NotFound."""
+    query = select(searches.c.created_at).where(searches.c.search_key == search_key)
+    found: datetime | None = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        raise NotFound("This search was never made.")
+    return found
+
+
 def keep_search(
     connection: Connection, search_key: str, *, source: str, word_id: int, hits: Sequence[Mapping[str, Any]], run_id: str
 ) -> None:
+    """Keep a search's hits, in place of older ones."""
     row = {"search_key": search_key, "source": source, "word_id": word_id, "hits": list(hits), "run_id": run_id, "created_at": now()}
-    insert_new(connection, searches, [row], on=("search_key",))
+    upsert(connection, searches, [row], on=("search_key",))
 
 
 def summarize(connection: Connection, run: RunRow) -> RunSummary:
@@ -227,7 +237,8 @@ def summarize(connection: Connection, run: RunRow) -> RunSummary:
         state.value: int(states.get(state, 0))
         for state in (WordState.DONE, WordState.NONE_FOUND, WordState.FAILED, WordState.WAITING_FOR_QUOTA, WordState.CANCELLED)
     }
-    n_searches = int(connection.execute(select(func.count()).where(searches.c.run_id == run.run_id)).scalar_one())
+    own = select(func.count()).where(searches.c.run_id == run.run_id, searches.c.source == Source.LIBRARY)
+    n_searches = int(connection.execute(own).scalar_one()) + sum(1 for call in calls if call.operation == "search")
     paid = [call for call in calls if call.state == "done" and call.operation not in ("search", "download", "link")]
     spent = totals(connection, run.run_id)
     return RunSummary(

@@ -9,7 +9,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from core.errors import Conflict, InvalidInput, KeyRefused, ModelMissing, NotFound, ProviderUnavailable, UnreadableMedia
+from core.errors import (
+    BudgetReached,
+    Conflict,
+    DiskFull,
+    InvalidInput,
+    KeyRefused,
+    ModelMissing,
+    NotFound,
+    NotSent,
+    ProviderUnavailable,
+    QuotaReached,
+    QuotaUsedUp,
+    RateLimited,
+    UnreadableMedia,
+    WordreelError,
+)
 from core.model.clips import FilmFacts, Scores
 from core.model.reviews import DecisionKind, DecisionRequest
 from core.model.runs import RunSettings, RunStatus
@@ -18,6 +33,7 @@ from core.ports import Recognition
 from core.services.discovery import WordChoice, request_key, summary_json
 from core.store.reviews import load_mapping
 from core.store.tables import clips, proposals, run_clips, words
+from core.timing import now
 from tests.loopback.discovery_world import FILM, World, hit
 
 KEYS = {
@@ -234,14 +250,53 @@ def test_any_error_about_one_clip_is_about_that_clip(world: World, error: Except
     assert failed == [error.message]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("error", [ModelMissing("no such model"), KeyRefused("revoked")])
-def test_what_no_clip_can_pass_stops_the_word_at_once(world: World, error: Exception) -> None:
+def test_what_no_clip_can_pass_stops_the_word_at_once(world: World) -> None:
     world.source.hits = {"refer": lines("refer", 50)}
     for one in world.source.hits["refer"]:
-        world.source.failing_slugs[one.slug] = error  # type: ignore[assignment]
+        world.source.failing_slugs[one.slug] = ModelMissing("no such model")
     summary = world.discover("refer", want=3)
     assert len(world.source.fetches) == 1
-    assert [(failure.stage, failure.reason) for failure in summary.failed] == [("fetch", error.message)]  # type: ignore[attr-defined]
+    assert [(failure.stage, failure.reason) for failure in summary.failed] == [("fetch", "no such model")]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (KeyRefused("revoked", hint="Enter another."), "key"),
+        (QuotaUsedUp("The credit is used up."), "credit"),
+        (RateLimited("Slow down.", retry_after_s=300.0), "provider"),
+        (NotSent("It cannot be reached."), "provider"),
+        (DiskFull("No room."), "disk"),
+    ],
+)
+def test_what_no_word_can_pass_pauses_the_run_once_and_it_goes_on(world: World, error: WordreelError, cause: str) -> None:
+    world.source.hits = {"refer": lines("refer", 2), "matter": lines("matter", 2)}
+    for one in [*world.source.hits["refer"], *world.source.hits["matter"]]:
+        world.source.failing_slugs[one.slug] = error
+    run_id = world.launch("refer", "matter", want=1)
+    summary = world.drive(run_id)
+    run = world.discovery.run(run_id)
+    assert (summary.status, run.stopped_for, run.reason) == ("paused", cause, f"{error.message} {error.hint}".strip())
+    assert set(world.word_states(run_id).values()) <= {"queued", "working"} and not summary.failed
+    world.source.failing_slugs.clear()
+    world.discovery.resume(run_id)
+    summary = world.drive(run_id)
+    assert (summary.status, summary.words["done"], world.discovery.run(run_id).stopped_for) == ("succeeded", 2, "")
+
+
+@pytest.mark.parametrize("error", [QuotaReached("The month is used up.", resets_at=now()), BudgetReached("Its money is spent.")])
+def test_a_limit_that_is_reached_leaves_the_word_waiting_with_its_place(world: World, error: WordreelError) -> None:
+    world.source.hits = {"refer": lines("refer", 2), "matter": lines("matter", 1)}
+    world.source.failing_slugs = {"refer-0": error, "refer-1": error}
+    run_id = world.launch("refer", "matter", want=1)
+    summary = world.drive(run_id)
+    assert (summary.status, world.word_states(run_id)) == ("waiting_for_quota", {"refer": "waiting_for_quota", "matter": "done"})
+    n_asked = len(world.judge.calls)
+    world.source.failing_slugs.clear()
+    world.discovery.resume(run_id)
+    summary = world.drive(run_id)
+    assert (summary.status, summary.words["done"]) == ("succeeded", 2)
+    assert len(world.judge.calls) - n_asked == 1, "only the fetched clip is judged"
 
 
 def test_a_failed_word_says_its_stage_and_reason_and_the_rest_is_done(world: World) -> None:

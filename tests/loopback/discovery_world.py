@@ -141,6 +141,8 @@ class World:
             left = only_steps if only_steps is not None else 100_000
             while left > 0 and (open_words := list(steps.open_words(self.database, run_id, 200))):
                 left = self._round(run_id, open_words, left)
+                if not steps.is_current(self.database, run_id, run.attempt):
+                    return self.discovery.summary(run_id)
             if only_steps is None:
                 steps.end_run(self.database, self.work, run_id, run.attempt)
         return self.discovery.summary(run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 import core.store.choice_tables
+import core.store.export_tables
 import core.store.rate_tables  # noqa: F401 (its tables join the metadata)
 from core.store.tables import metadata
 
