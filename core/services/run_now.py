@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from core.model.runs import RunStatus, Stage, StopCause, WordState
-from core.services.run_progress import SHOWN_AS, RunProgress
+from core.services.run_progress import RunProgress
 from core.store.rate_slots import QuotaState, RateState
 from core.store.runs import RunWordRow
 
@@ -195,15 +195,15 @@ def times_in_line(progress: RunProgress, limits: SourceLimits | None, *, at: dat
     return {word.word_id: found[word.word_id] for word in queued[:n_words]}
 
 
+def waits_for_slot(word: RunWordRow) -> bool:
+    """Whether the word's next step is a request to the source."""
+    return word.stage in ASKS
+
+
 def span_of(seconds: float) -> str:
     """`4 s`, `3 min`: rounded up, so that nothing is promised too soon."""
     whole_s = max(1, -int(-seconds // 1))
     return f"{whole_s} s" if whole_s < 100 else f"{-(-whole_s // 60)} min"
-
-
-def stage_shown(stage: str) -> str:
-    """The stage of the strip that a word's stage counts as."""
-    return SHOWN_AS.get(stage, stage)
 
 
 def _words(n: int) -> str:

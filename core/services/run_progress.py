@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, func, select
 
 from core.model.reviews import MappingState
-from core.model.runs import RunStatus, Stage, WordState
+from core.model.runs import RunStatus, Stage, StopCause, WordState
 from core.model.vocabulary import Level
 from core.store import runs as rows
 from core.store.database import Database
@@ -65,7 +65,8 @@ class RunProgress:
     @property
     def is_moving(self) -> bool:
         """Whether its rows can still change by themselves."""
-        is_finishing = self.run.status is RunStatus.PAUSED and bool(self.words_in(WordState.WORKING))
+        goes_on = self.run.stopped_for == StopCause.DISK or bool(self.words_in(WordState.WORKING))
+        is_finishing = self.run.status is RunStatus.PAUSED and goes_on
         return self.run.status in (RunStatus.PLANNED, RunStatus.RUNNING) or is_finishing
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 def size(n_bytes: int) -> str:
@@ -18,6 +18,23 @@ def size(n_bytes: int) -> str:
 def moment(at: datetime | None) -> str:
     """`20 Nov 08:12`, in this machine's time."""
     return "" if at is None else at.astimezone().strftime("%-d %b %H:%M")
+
+
+def day(at: datetime | None) -> str:
+    """`18 Nov`, in this machine's time."""
+    return "" if at is None else at.astimezone().strftime("%-d %b")
+
+
+def ago(past: timedelta) -> str:
+    """`just now`, `2 min ago`, `3 h ago`, `12 days ago`."""
+    seconds = past.total_seconds()
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    if seconds < 86_400:
+        return f"{int(seconds // 3600)} h ago"
+    return count(int(seconds // 86_400), "day") + " ago"
 
 
 def duration(seconds: float | None) -> str:

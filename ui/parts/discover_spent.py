@@ -1,0 +1,99 @@
+"""Beside a run: what was planned and spent, what is left of the month, and the words that gained a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from core.services.run_spending import SpentLine, SpentUnit, read_spending, spent_lines
+from ui.parts import page
+from ui.parts.discover_limiter import quota_month
+from ui.parts.figures import count, duration
+from ui.parts.markup import Markup, div, el, facts, join, meter, show, span
+
+if TYPE_CHECKING:
+    from core.services.run_now import SourceLimits
+    from core.services.run_progress import RunProgress
+    from core.services.run_spending import Spending
+    from core.wiring import App
+
+
+def draw_spent(app: App, progress: RunProgress, limits: SourceLimits | None) -> None:
+    """The right column of a run."""
+    spent = read_spending(app.database, progress)
+    page.section("Plan and spent")
+    show(facts({line.name: _line(line) for line in spent_lines(progress, spent)}, "wr-spent"))
+    if spent.in_doubt:
+        page.note(
+            f"{count(spent.in_doubt, 'call')} in doubt: the answer was not kept. What it is likely to cost is counted.", "help", "warn"
+        )
+    if limits is not None:
+        page.section("Left this month")
+        show(facts({"Requests": quota_month(limits.requests), "Downloads": quota_month(limits.downloads)}, "wr-spent"))
+    _gained(progress, spent)
+    _frozen(progress)
+
+
+def tokens(n: float) -> str:
+    """`850`, `214 k`, `1.25 M`."""
+    if n < 10_000:
+        return f"{n:,.0f}"
+    return f"{n / 1000:,.0f} k" if n < 999_500 else f"{n / 1_000_000:,.2f} M"
+
+
+def money(usd: float, *, is_at_least: bool = False) -> str:
+    """`$0.28`, `at least $0.28`, `$0.0004` for what is under a cent."""
+    text = f"${usd:.4f}" if 0 < usd < 0.01 else f"${usd:,.2f}"
+    return f"at least {text}" if is_at_least else text
+
+
+FIGURES: dict[SpentUnit, Callable[[float], str]] = {
+    SpentUnit.COUNT: "{:,.0f}".format,
+    SpentUnit.TOKENS: tokens,
+    SpentUnit.USD: money,
+    SpentUnit.SECONDS: duration,
+}
+
+
+def _line(line: SpentLine) -> Markup:
+    figure = FIGURES[line.unit]
+    spent = figure(line.n_spent)
+    least = el("small", "at least ") if line.is_at_least else None
+    if line.n_planned is None:
+        return join([least, spent])
+    about = f" {line.about}" if line.about else ""
+    return join([meter(line.share), least, f"{spent} ", el("small", f"of {figure(line.n_planned)}{about}")])
+
+
+def _gained(progress: RunProgress, spent: Spending) -> None:
+    """Words that have a clip of this run in review or approved, beside what the plan expected."""
+    expected = spent.plan.expected if spent.plan else None
+    n_aim = expected.n_words_gain if expected else len(progress.words)
+    clips, words = progress.n_gain_clips, progress.n_gain_words
+    serves = f"{count(clips, 'clip')} {'serves' if clips == 1 else 'serve'} {count(words, 'word')}"
+    rate = f", {spent.words_a_download:.1f} words a download" if spent.words_a_download is not None else ""
+    waits = f"Waiting for a person: {count(progress.n_review_clips, 'clip')} for {count(progress.n_review_words, 'word')}."
+    says = f"{f'{n_aim:,} expected. ' if expected else ''}{serves}{rate}. {waits}"
+    show(
+        div(
+            div(span("Words that gain a clip"), span(f"{words:,}"), cls="row"),
+            meter(words / n_aim if n_aim else 0.0),
+            div(says, cls="wr-note wr-under"),
+            cls="wr-box",
+        )
+    )
+
+
+def _frozen(progress: RunProgress) -> None:
+    run, settings = progress.run, progress.run.settings
+    parts = [
+        f"score ≥ {settings.min_score:.2f}" if settings.min_score is not None else "",
+        f"{count(settings.want, 'clip')} a word",
+        f"at most {settings.max_videos} hits",
+        f"{settings.max_downloads:,} downloads" if settings.max_downloads is not None else "",
+        money(settings.max_cost_usd) if settings.max_cost_usd is not None else "",
+        "1–15 s",
+        " ".join(filter(None, ["judge", settings.judge, settings.judge_model])) if settings.judge else "",
+        " ".join(filter(None, ["words by", settings.transcriber, settings.transcriber_model])) if settings.transcriber else "",
+    ]
+    page.note(f"Settings are frozen for this run: {', '.join(filter(None, parts))}. Started by {run.created_by}.", "lock")
