@@ -50,6 +50,8 @@ class FakeTarget:
         """A slug here makes its request end without an answer, every time, with nothing stored."""
         self.faults = deque(faults)
         self.videos: dict[tuple[str, str], FakeVideo] = {}
+        self.bundles: dict[str, tuple[str, ...]] = {}
+        """The bundles that it knows, with their words."""
         self.requests: list[tuple[str, ...]] = []
         """The slugs of each request, in order."""
 
@@ -79,6 +81,13 @@ class FakeTarget:
     def words_with_videos(self, words: Iterable[str], language: str) -> dict[str, int] | None:
         """See `core.ports.ExportTarget.words_with_videos`."""
         return {word: sum((word, language) in video.mappings for video in self.videos.values()) for word in words}
+
+    def words_needing_videos(self, bundle: str) -> frozenset[str] | None:
+        """See `core.ports.ExportTarget.words_needing_videos`; of the bundles that it was given."""
+        if bundle not in self.bundles:
+            return None
+        mapped = {word for video in self.videos.values() for word, _ in video.mappings}
+        return frozenset(self.bundles[bundle]) - mapped
 
     def _refuse(self, source_id: str, items: Sequence[VideoItem]) -> None:
         try:

@@ -70,6 +70,10 @@ class FolderTarget:
         mapped = [(mapping["word"], mapping["learning_language"]) for clip in self._clips() for mapping in clip["word_mappings"]]
         return {word: mapped.count((word, language)) for word in words}
 
+    def words_needing_videos(self, bundle: str) -> frozenset[str] | None:
+        """See `core.ports.ExportTarget.words_needing_videos`: a folder knows no bundles."""
+        return None
+
     def _prepare(self, source_id: str, item: VideoItem, prepared: list[tuple[Path, Path]]) -> ItemResult:
         """Write the clip's two files under temporary names and note them in `prepared`, the film first."""
         stem = export_name(item.name, item.format, "")

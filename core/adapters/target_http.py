@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -26,6 +27,8 @@ from core.rules.payload import payload_size
 UPLOAD_PATH = "/v3/admin/videos/batch-upload"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_VIDEO_BYTES = 64 * 1024 * 1024
+QUICK_S = 15.0
+"""For a question that somebody waits for in front of a plan."""
 NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -109,6 +112,33 @@ class HttpTarget:
             counts[word] = self._video_count(body, word)
         return counts
 
+    def words_needing_videos(self, bundle: str) -> frozenset[str] | None:
+        """See `core.ports.ExportTarget.words_needing_videos`. None from a backend without that address."""
+        path = f"/v3/admin/bundles/{quote(bundle, safe='')}/words-needing-videos"
+        quick = {"timeout": QUICK_S, "headers": {"Connection": "close"}}
+        with self._exchange("GET", path, deadline_s=QUICK_S, **quick) as response:
+            body = self._body(response, MAX_ANSWER_BYTES)
+        if response.status_code in (404, 405, 501):
+            return None
+        if response.status_code != 200:
+            raise self._refusal(response, body)
+        return self._words(body, bundle)
+
+    def _words(self, body: bytes, bundle: str) -> frozenset[str]:
+        """The `words` of an answer, however they are dressed; an answer that is cut short or of another bundle is none."""
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):
+            answer = None
+        given = answer.get("words") if isinstance(answer, dict) else None
+        if not isinstance(given, list) or answer.get("bundle", bundle) != bundle:
+            raise self._in_doubt(f"did not say which words of {bundle!r} want clips.")
+        dressed = [word.get("word") if isinstance(word, dict) else word for word in given]
+        words = [word for word in dressed if isinstance(word, str)]
+        if len(words) != len(given) or answer.get("total_count", len(given)) != len(given):
+            raise self._in_doubt(f"gave a list of the words of {bundle!r} that is not whole.")
+        return frozenset(words)
+
     def _video_count(self, body: bytes, word: str) -> int:
         try:
             count = json.loads(body)["video_count"]
@@ -119,9 +149,10 @@ class HttpTarget:
         return count
 
     @contextmanager
-    def _exchange(self, method: str, path: str, **arguments: Any) -> Iterator[httpx.Response]:
+    def _exchange(self, method: str, path: str, *, deadline_s: float | None = None, **arguments: Any) -> Iterator[httpx.Response]:
         """One request and its answer's head. Every error of httpx leaves as one of ours, also while the body is read."""
-        with Deadline(self._deadline_s) as deadline:
+        limit_s = min(self._deadline_s, deadline_s or self._deadline_s)
+        with Deadline(limit_s) as deadline:
             try:
                 with self._client.stream(method, self.url + path, extensions={"trace": deadline.trace}, **arguments) as response:
                     deadline.hold(response.extensions["network_stream"])
@@ -131,7 +162,7 @@ class HttpTarget:
             except NOT_SENT as error:
                 raise self._unreachable(error) from error
             except (httpx.TransportError, httpx.StreamError) as error:
-                late = f"took longer than {self._deadline_s:g} s" if deadline.is_over else _happened(error)
+                late = f"took longer than {limit_s:g} s" if deadline.is_over else _happened(error)
                 raise self._in_doubt(f"{late}.") from error
 
     def _capped(self, response: httpx.Response, limit_bytes: int) -> Iterator[bytes]:

@@ -47,3 +47,9 @@ class PracticeTarget:
     def words_with_videos(self, words: Iterable[str], language: str) -> dict[str, int] | None:
         """See `core.ports.ExportTarget.words_with_videos`."""
         return {word: self._backend.count_videos(word, language) for word in words}
+
+    def words_needing_videos(self, bundle: str) -> frozenset[str] | None:
+        """See `core.ports.ExportTarget.words_needing_videos`."""
+        answer = self._backend.words_needing_videos(bundle)
+        words = answer.body.get("words")
+        return frozenset(words) if answer.status == 200 and isinstance(words, list) else None

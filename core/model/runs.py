@@ -172,6 +172,8 @@ class Plan:
     judge_calls_kept: int = 0
     production_has: int = 0
     """Of `already_covered`, words that the backend says it has."""
+    in_other_runs: int = 0
+    """Of `already_covered`, words that an unfinished run has to do."""
     tokens_in: int = 0
     tokens_out: int = 0
     is_at_least: bool = False

@@ -6,19 +6,19 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from core.errors import Conflict, InvalidInput
 from core.model.clips import Source
-from core.model.runs import ENDED_RUN, Plan, RunSettings, RunStatus, RunSummary
+from core.model.runs import ENDED_RUN, Plan, RunSettings, RunStatus, RunSummary, WordState
 from core.model.vocabulary import VocabularyWord
 from core.ports import RunSwitches
 from core.services.coverage import Coverage
+from core.services.plan_words import ChosenWords, Look, WordPlan, has_now
+from core.services.planning import Planner, Surroundings, notes_of
 from core.services.vocabulary import Vocabulary, name_from, refuse_demo_name
 from core.store import runs as rows
 from core.store.database import Database
-from core.store.reviews import approved_counts, reviewable_counts
 from core.store.runs import RunRow, RunWordRow
 from core.store.vocabulary import is_demo_name
 
@@ -34,42 +34,8 @@ class WordChoice:
     gaps: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenWords:
-    """The words of a choice, in order, with the bundle that they stand in."""
-
-    bundle: str
-    name: str
-    """For people: `gaps of ielts_advanced`."""
-    words: tuple[VocabularyWord, ...]
-    is_demo: bool
-    report: tuple[str, ...] = ()
-    """What was changed or refused while reading, a line each."""
-    request: str = ""
-    """What was asked for, where the words that it means grow fewer as its run goes on; else empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class WordPlan:
-    """One word of a plan."""
-
-    word: str
-    n_approved: int
-    n_in_review: int
-    n_wanted: int
-    """Clips that the run would look for; 0 when the word has enough, or is not this run's to search."""
-    searched_at: datetime | None = None
-    """When the source was last asked with these settings; None for never."""
-    n_hits_kept: int | None = None
-    """What that search brought; None where there was none."""
-    is_search_too_old: bool = False
-    """The source is asked anew."""
-    n_searches: int = 1
-    """Searches that the run would make for it; 0 is free."""
-    in_run: int | None = None
-    """The number of an unfinished run that has the word: this one leaves it out."""
-    is_in_production: bool = False
-    """The backend says that it needs no clip: this run leaves it out."""
+PRODUCTION_HAS_IT = "Production has it"
+"""Of a word that ended at the launch."""
 
 
 class Discovery:
@@ -82,12 +48,16 @@ class Discovery:
         coverage: Coverage,
         switches: RunSwitches,
         freeze: Callable[[RunSettings], RunSettings],
+        surroundings: Surroundings | None = None,
     ) -> None:
+        """`surroundings`: what a plan asks of the outside; None: own films, nothing paid."""
         self._database = database
         self._vocabulary = vocabulary
         self._coverage = coverage
         self._switches = switches
         self._freeze = freeze
+        self._outside = surroundings or Surroundings()
+        self._planner = Planner(database, self._outside)
 
     def choose(self, choice: WordChoice, *, want: int = 3, is_kept: bool = True) -> ChosenWords:
         """The words of a choice. A file's and typed words join an own bundle, unless `is_kept` is false (a plan writes nothing).
@@ -107,8 +77,9 @@ class Discovery:
             wanted = set(self._coverage.gaps(choice.gaps, want))
             found = [word for word in self._vocabulary.bundle_words(choice.gaps) if word.word_id in wanted]
             name = f"gaps of {choice.gaps}"
-            return ChosenWords(choice.gaps, name, tuple(found), is_demo_name(choice.gaps), request=name)
-        return ChosenWords(choice.bundle, choice.bundle, tuple(self._vocabulary.bundle_words(choice.bundle)), is_demo_name(choice.bundle))
+            return ChosenWords(choice.gaps, name, tuple(found), is_demo_name(choice.gaps), request=name, is_whole_bundle=True)
+        words = tuple(self._vocabulary.bundle_words(choice.bundle))
+        return ChosenWords(choice.bundle, choice.bundle, words, is_demo_name(choice.bundle), is_whole_bundle=True)
 
     def _from_file(self, name: str, data: bytes, *, is_kept: bool) -> ChosenWords:
         bundle = name_from(name)
@@ -138,55 +109,65 @@ class Discovery:
             found = tuple(VocabularyWord(ids.get(word_key(text), -place), text) for place, text in enumerate(texts, 1))
         return ChosenWords(bundle, name, found, is_demo_name(bundle), report)
 
-    def plan_words(self, chosen: ChosenWords, want: int) -> list[WordPlan]:
-        """What each word has and would get."""
-        with self._database.read() as connection:
-            approved, waiting = approved_counts(connection), reviewable_counts(connection)
-        return [
-            WordPlan(
-                word.text,
-                approved.get(word.word_id, 0),
-                waiting.get(word.word_id, 0),
-                max(0, want - approved.get(word.word_id, 0) - waiting.get(word.word_id, 0)),
-            )
-            for word in chosen.words
-        ]
+    def plan_words(self, chosen: ChosenWords, want: int, settings: RunSettings | None = None) -> list[WordPlan]:
+        """What each word has and would get. With the run's `settings` also its last search, what that costs, and who has it already."""
+        if settings is None:
+            with self._database.read() as connection:
+                return has_now(connection, chosen, want)
+        settings = replace(settings, want=want, bundle=chosen.bundle, is_demo=chosen.is_demo)
+        return list(self._planner.look(chosen, settings, own_run=self._own_run(chosen, settings)).words)
 
     def plan(self, chosen: ChosenWords, settings: RunSettings) -> Plan:
-        """What the run would cost. Own films need no request, no download and no money."""
-        words = self.plan_words(chosen, settings.want)
-        n_open = len([word for word in words if word.n_wanted])
-        n_wanted = sum(word.n_wanted for word in words)
-        return Plan(
-            words=len(words),
-            already_covered=len(words) - n_open,
-            searches=n_open,
-            fresh_links=0,
-            downloads=0 if settings.source is Source.LIBRARY else n_wanted,
-            judge_calls=0,
-            tokens=0,
-            cost_usd=0.0,
-            minimum_s=0.0,
-            quota={"requests_this_month": None, "downloads_this_month": None},
-        )
+        """What the run would cost, with the judge and the recogniser that are in use now. Writes nothing.
+
+        Raises: what freezing the settings raises.
+        """
+        frozen = self._freeze(replace(settings, bundle=chosen.bundle, is_demo=chosen.is_demo))
+        known = self._unfinished(chosen, frozen)
+        found = self._planner.plan(self._planner.look(chosen, frozen, own_run=known.run_id if known else ""), frozen)
+        if known is None:
+            return found
+        return replace(found, basis=(f"Run {known.number} is this very request and has not ended: it goes on.", *found.basis))
+
+    @property
+    def usual_source(self) -> Source:
+        """ClipCafe where its key is set, else own films."""
+        return Source.CLIPCAFE if self._outside.is_set_up(Source.CLIPCAFE) else Source.LIBRARY
 
     def require_source(self, source: Source) -> None:
         """Raises: InvalidInput for a source that is not set up here; ask before a choice of words is kept."""
-        if source is not Source.LIBRARY:
-            raise InvalidInput(f"The source {source} is not set up here.", hint="Use --source library: your own films.")
+        if self._outside.is_set_up(source):
+            return
+        if source is Source.CLIPCAFE:
+            raise InvalidInput(
+                "ClipCafe needs a key, and none is set here.",
+                hint="Get one at clip.cafe, then set CLIPCAFE or enter it in Settings. --source library searches your own films.",
+            )
+        raise InvalidInput(f"The source {source} is not set up here.", hint="Use --source library: your own films.")
 
     def launch(self, chosen: ChosenWords, settings: RunSettings, *, actor: str, name: str = "") -> str:
-        """Start a run, or resume the unfinished one of the same request. Returns its id.
+        """Start a run with its plan, or resume the unfinished one of the same request. Returns its id.
 
+        Words that an unfinished run has to do are left to it; those that production has end at once.
         Raises: InvalidInput.
         """
         self.require_source(settings.source)
-        settings = self._freeze(replace(settings, bundle=chosen.bundle, is_demo=chosen.is_demo))
+        frozen = self._freeze(replace(settings, bundle=chosen.bundle, is_demo=chosen.is_demo))
+        known = self._unfinished(chosen, frozen)
+        if known is None:
+            self._require_prices(frozen)
+            look = self._planner.look(chosen, frozen)
+            return self._start(chosen, frozen, look, self._planner.plan(look, frozen), actor=actor, name=name)
+        self._switches.start(known.run_id)
+        return known.run_id
+
+    def _start(self, chosen: ChosenWords, settings: RunSettings, look: Look, plan: Plan, *, actor: str, name: str) -> str:
+        taken = [(word_id, word) for word_id, word in zip(look.word_ids, look.words, strict=True) if word.in_run is None]
+        if not taken:
+            raise _nothing_to_do(chosen, look)
         key = request_key(chosen.words, settings, chosen.request)
         with self._database.write() as connection:
-            known = rows.unfinished_run(connection, key)
-            if not known and not chosen.words:
-                raise InvalidInput(f"No word of {chosen.name} wants a clip.", hint="Every word has what it wants, or the bundle is empty.")
+            known = rows.unfinished_run(connection, key)  # somebody may have been faster
             run_id = (
                 known.run_id
                 if known
@@ -194,13 +175,35 @@ class Discovery:
                     connection,
                     name=name or chosen.name,
                     settings=settings,
-                    word_ids=[word.word_id for word in chosen.words],
+                    word_ids=[word_id for word_id, _ in taken],
                     request_key=key,
                     actor=actor,
+                    plan=asdict(plan),
+                    notes=(*notes_of(look), *_left_out(look)),
                 )
             )
+            for word_id, word in () if known else taken:
+                if word.is_in_production:
+                    rows.set_run_word(connection, run_id, word_id, state=WordState.DONE, detail=PRODUCTION_HAS_IT)
         self._switches.start(run_id)
         return run_id
+
+    def _unfinished(self, chosen: ChosenWords, settings: RunSettings) -> RunRow | None:
+        """The run of this very request that has not ended; `settings` are frozen."""
+        with self._database.read() as connection:
+            return rows.unfinished_run(connection, request_key(chosen.words, settings, chosen.request))
+
+    def _own_run(self, chosen: ChosenWords, settings: RunSettings) -> str:
+        known = self._unfinished(chosen, self._freeze(settings))
+        return known.run_id if known else ""
+
+    def _require_prices(self, settings: RunSettings) -> None:
+        unpriced = self._planner.unpriced(settings) if settings.max_cost_usd is not None else ()
+        if unpriced:
+            raise InvalidInput(
+                f"The price of {' and '.join(unpriced)} is not known, so that a limit of ${settings.max_cost_usd:.2f} cannot be held.",
+                hint="Enter its price in Settings, or leave the limit away.",
+            )
 
     def runs(self, *, limit: int = 100) -> list[RunRow]:
         """Newest first."""
@@ -256,6 +259,28 @@ class Discovery:
             )
 
 
+def _nothing_to_do(chosen: ChosenWords, look: Look) -> InvalidInput:
+    if not look.words:
+        return InvalidInput(f"No word of {chosen.name} wants a clip.", hint="Every word has what it wants, or the bundle is empty.")
+    numbers = sorted({word.in_run for word in look.words if word.in_run is not None})
+    has = f"run {numbers[0]} has" if len(numbers) == 1 else f"runs {', '.join(map(str, numbers))} have"
+    return InvalidInput(
+        f"Every word of {chosen.name} that wants a clip is in a run: {has} not ended.", hint=f"`python run.py runs resume {numbers[0]}`."
+    )
+
+
+def _left_out(look: Look) -> tuple[str, ...]:
+    """Words that are not this run's to do, a sentence a reason."""
+    says = []
+    for number in sorted({word.in_run for word in look.words if word.in_run is not None}):
+        n = sum(word.in_run == number for word in look.words)
+        says.append(f"{n:,} {'word is' if n == 1 else 'words are'} left to run {number}, which has not ended.")
+    n = sum(word.is_in_production for word in look.words)
+    if n:
+        says.append(f"{n:,} {'word has' if n == 1 else 'words have'} a clip at {look.production.target} already and cost nothing.")
+    return tuple(says)
+
+
 def summary_json(summary: RunSummary) -> dict[str, Any]:
     """The answer of `discover --json`, `runs show` and `/api/runs/{id}`."""
     return {**asdict(summary), "status": str(summary.status), "failed": [asdict(failure) for failure in summary.failed]}
@@ -265,3 +290,15 @@ def request_key(words: Sequence[VocabularyWord], settings: RunSettings, request:
     """The same command has the same key."""
     given = [request or sorted(word.word_id for word in words), {name: str(value) for name, value in asdict(settings).items()}]
     return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+
+__all__ = [
+    "PRODUCTION_HAS_IT",
+    "ChosenWords",
+    "Discovery",
+    "Surroundings",
+    "WordChoice",
+    "WordPlan",
+    "request_key",
+    "summary_json",
+]

@@ -137,8 +137,9 @@ def list_runs(connection: Connection, *, limit: int = 100) -> list[RunRow]:
 
 
 def unfinished_run(connection: Connection, request_key: str) -> RunRow | None:
-    """The run of the same request that has not ended, if any."""
-    query = select(runs).where(runs.c.request_key == request_key, runs.c.status.not_in(ENDED_RUN)).order_by(runs.c.number.desc())
+    """The run of the same request that has not ended, if any; one that waits for a quota goes on with the same command."""
+    ended = ENDED_RUN - {RunStatus.WAITING_FOR_QUOTA}
+    query = select(runs).where(runs.c.request_key == request_key, runs.c.status.not_in(ended)).order_by(runs.c.number.desc())
     row = connection.execute(query).first()
     return None if row is None else _run(row)
 
