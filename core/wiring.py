@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from core.config import ROOT_PATH, Config, load_config
 from core.errors import NotFound
+from core.model.runs import RunSettings
 from core.providers import Provider, Providers
 from core.services.coverage import Coverage
 from core.services.demo import Demo, MadeFilm
 from core.services.desk import Desk
-from core.services.discovery import Discovery
+from core.services.discovery import Discovery, Surroundings
 from core.services.library import Library
+from core.services.plan_bill import PaidJudge
 from core.services.review import Review
 from core.services.vocabulary import Vocabulary
 from core.store.database import Database
@@ -138,7 +140,15 @@ class App(Providers):
 
     @cached_property
     def discovery(self) -> Discovery:
-        return Discovery(self.database, self.vocabulary, self.coverage, self.runs, self.freeze)
+        outside = Surroundings(
+            is_set_up=self.is_set_up,
+            limits=lambda: self.limits,
+            paid_judge=_paid_judge,
+            prices=self.prices,
+            target=self.target,
+            search_max_age_days=lambda: float(self.settings.get("search_max_age_days")),
+        )
+        return Discovery(self.database, self.vocabulary, self.coverage, self.runs, self.freeze, outside)
 
     @cached_property
     def library(self) -> Library:
@@ -226,6 +236,13 @@ def build_work(config: Config, database: Database, worker_id: str, *, clipcafe_t
             "demo": app.demo.run_job(_make_demo, ingest.take_in_known),
         },
     )
+
+
+def _paid_judge(settings: RunSettings) -> PaidJudge | None:
+    """What a plan has to know of the judge that a run froze; None for one that costs nothing."""
+    from core.adapters.judge_openai import OpenAIJudge, expected_usage
+
+    return PaidJudge(OpenAIJudge.prompt_version, expected_usage) if settings.judge == OpenAIJudge.name else None
 
 
 class Current(Mapping[K, T]):
