@@ -56,6 +56,8 @@ class Config:
     backend_token: str = field(default="", repr=False)
     origins: Mapping[str, str] = field(default_factory=dict)
     """setting → `environment`, `.env.secrets` or `.env`; absent for a default."""
+    root_path: Path = ROOT_PATH
+    """The folder whose `.env` and `.env.secrets` were read."""
 
     @property
     def is_loopback(self) -> bool:
@@ -117,7 +119,7 @@ def load_config(environ: Mapping[str, str] | None = None, *, root_path: Path = R
             "Settings that cannot be used: " + "; ".join(sorted(faults)) + ".", hint="Mend them in the environment, .env or .env.secrets."
         )
     settings.setdefault("home_path", root_path / "data" / "workspace")
-    return Config(origins=origins, **settings)  # type: ignore[arg-type]
+    return Config(origins=origins, root_path=root_path, **settings)  # type: ignore[arg-type]
 
 
 def _one_of(*choices: str):  # type: ignore[no-untyped-def]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from core.errors import StoreError
+from core.pipeline.disk_watch import DiskWatch
 from core.pipeline.engine import EngineWorker, engine_address
 from core.pipeline.janitor import Heartbeat, fence, live_workers, process_started, register, this_process
 from core.pipeline.run_control import RunControl
@@ -42,6 +43,8 @@ class Workload:
     home_path: Path
     database_url: str
     make_work: Callable[[Database, str], Work]
+    write_paths: tuple[Path, ...] = ()
+    """Folders beside the workspace in which runs write: their room is watched too."""
 
 
 def run_worker(load: Workload, *, queues: Sequence[str] = QUEUES, parent_pid: int | None = None, name: str = "") -> NoReturn:
@@ -68,7 +71,8 @@ def run_worker(load: Workload, *, queues: Sequence[str] = QUEUES, parent_pid: in
         on_lost=_end_lost,
     )
     control = RunControl(database, engine.client)
-    rounds = (engine.check_database, engine.take_over, control.reconcile, engine.tidy)
+    disk = DiskWatch(database, control, (load.home_path, *load.write_paths))
+    rounds = (engine.check_database, engine.take_over, control.reconcile, disk.look, engine.tidy)
     heartbeat = Heartbeat(database, who.worker_id, on_lost=_end_lost, rounds=rounds)
     engine.launch()
     heartbeat.start()

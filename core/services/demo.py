@@ -19,7 +19,9 @@ from core.services.settings import Settings
 from core.services.vocabulary import Vocabulary
 from core.store import runs as run_rows
 from core.store import tables as t
+from core.store.choice_tables import run_choices
 from core.store.database import Database
+from core.store.export_tables import export_items
 from core.store.media_files import MediaFiles
 from core.store.media_rows import list_films
 
@@ -141,11 +143,12 @@ class Demo:
             bundle_names = select(t.bundles.c.name).where(t.bundles.c.is_demo)
             for statement in (
                 delete(t.live_mappings).where(t.live_mappings.c.mapping_id.in_(mapping_ids)),
-                delete(t.export_items).where(t.export_items.c.clip_id.in_(clip_ids)),
+                delete(export_items).where(export_items.c.clip_id.in_(clip_ids)),
                 delete(t.decisions).where(t.decisions.c.mapping_id.in_(mapping_ids)),
                 delete(t.corrections).where(t.corrections.c.clip_id.in_(clip_ids)),
                 delete(t.mappings).where(t.mappings.c.is_demo),
                 delete(t.proposals).where(t.proposals.c.clip_id.in_(clip_ids)),
+                delete(run_choices).where(run_choices.c.run_id.in_(run_ids)),
                 delete(t.run_clips).where(t.run_clips.c.run_id.in_(run_ids)),
                 delete(t.run_words).where(t.run_words.c.run_id.in_(run_ids)),
                 delete(t.searches).where(t.searches.c.word_id.in_(word_ids)),

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from core.config import ROOT_PATH, Config, parse_rate
+from core.config import Config, parse_rate
 from core.errors import ConfigError
 from core.services.settings import Settings
 from core.store.database import Database
@@ -47,23 +47,13 @@ class LiveConfig:
 
     Args:
         given: as the process started. reload: reads environment and files again; None where `given` came from no file.
-        root_path: the folder of the files.
     """
 
-    def __init__(
-        self,
-        given: Config,
-        database: Database,
-        settings: Settings,
-        reload: Callable[[], Config] | None = None,
-        *,
-        root_path: Path = ROOT_PATH,
-    ) -> None:
+    def __init__(self, given: Config, database: Database, settings: Settings, reload: Callable[[], Config] | None = None) -> None:
         self._given = given
         self._database = database
         self._settings = settings
         self._reload = reload
-        self._root_path = root_path
         self._lock = threading.Lock()
         self._known: tuple[Version, Config] | None = None
         self.fault = ""
@@ -80,7 +70,7 @@ class LiveConfig:
     def _version(self) -> Version:
         with self._database.read() as connection:
             newest = connection.execute(select(func.max(settings_events.c.event_id))).scalar_one() or 0
-        return Version(tuple(_stamp(self._root_path / name) for name in FILES) if self._reload else (), int(newest))
+        return Version(tuple(_stamp(self._given.root_path / name) for name in FILES) if self._reload else (), int(newest))
 
     def _read(self) -> Config:
         config = self._given

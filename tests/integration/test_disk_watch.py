@@ -1,0 +1,49 @@
+"""A run that was paused for want of room goes on by itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import DiskFull
+from core.pipeline import disk_watch
+from core.pipeline.disk_watch import AMPLE_BYTES, GAINED_BYTES, DiskWatch
+from tests.loopback.discovery_world import World, hit
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path / "home")
+    yield made
+    made.close()
+
+
+def test_it_waits_for_room_and_goes_on_once_there_is_some(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = {"bytes": 1_000_000}
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(0, 0, free["bytes"]))
+    monkeypatch.setattr(disk_watch, "TRY_S", 0.0)
+    world.source.hits = {"refer": [hit("refer-0", "I refer to it.")]}
+    world.source.failing_slugs["refer-0"] = DiskFull("No room.")
+    run_id = world.launch("refer", want=1)
+    assert world.drive(run_id).status == "paused"
+    watch = DiskWatch(world.database, world.control, [world.home_path])
+    assert [watch.look(), watch.look()] == [0, 0]
+    free["bytes"] += GAINED_BYTES
+    world.source.failing_slugs.clear()
+    assert watch.look() == 1
+    assert (world.drive(run_id).status, watch.look()) == ("succeeded", 0)
+
+
+def test_a_run_that_a_person_paused_stays_paused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(0, 0, 2 * AMPLE_BYTES))
+    world.source.hits = {"refer": [hit("refer-0", "I refer to it.")]}
+    run_id = world.launch("refer", want=1)
+    world.discovery.pause(run_id)
+    assert DiskWatch(world.database, world.control, [world.home_path]).look() == 0
+    assert world.discovery.run(run_id).status == "paused"
