@@ -147,6 +147,11 @@ class Providers:
         """Whether an OpenAI-compatible server is named; a server of one's own needs no key."""
         return bool(self.config.openai_api_key or self.config.openai_base_url)
 
+    @property
+    def is_paid(self) -> bool:
+        """Whether the judge or the recogniser in use is paid by the call."""
+        return self.has_openai and (self.config.judge in ("", "openai") or self.config.transcriber == "openai")
+
     def is_set_up(self, source: Source) -> bool:
         """Whether this source can be asked."""
         return source is Source.LIBRARY or (source is Source.CLIPCAFE and bool(self.config.clipcafe_key))
