@@ -18,7 +18,7 @@ OUTCOMES = {
     "waiting": "Waits, place kept",
     "not_heard": "Not heard",
     "failed": "Failed",
-    "spare": "Spare: its words have enough",
+    "spare": "Spare, enough by then",
 }
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from core.services.run_choices import ChoiceWindow, outcome_of, read_choices
 from ui.parts import page
 from ui.parts.figures import count, moment
-from ui.parts.markup import Markup, div, el, icon, join, show, span, state
+from ui.parts.markup import Markup, div, el, join, show, span, state
 from ui.parts.ways import word_link
 
 if TYPE_CHECKING:
     from core.services.run_choices import ChoiceCount
     from core.services.run_progress import RunProgress
-    from core.store.choices import ChoiceGain, ChoiceRow
+    from core.store.choices import ChoiceRow
     from core.wiring import App
 
 MAX_CHOICES = 60
@@ -52,20 +52,15 @@ def _window(window: ChoiceWindow, progress: RunProgress) -> Markup:
 def _choice(choice: ChoiceRow, progress: RunProgress) -> Markup:
     is_demo = progress.run.is_demo
     name, colour = STATES.get(choice.outcome, ("help", "dim"))
-    words = [
-        join([", " if place else None, word_link(gain.word, is_demo=is_demo), _share(gain)]) for place, gain in enumerate(choice.gains)
-    ]
+    words = [, " if place else None, word_link(gain.word, is_demo=is_demo)]) for place, gain in enumerate(choice.gains)]
     return div(
         div(f"{choice.expected:.2f}", cls="n", title="Approved words expected of this download"),
         div(
             div(join(words), cls="words"),
             div(span(choice.film or choice.slug, "film"), span(f"“{choice.spoken}”"), cls="line", title=choice.spoken),
-            el("details", el("summary", icon("expand_more"), "Why"), choice.says),
+            div(f"{choice.says}.", cls="why"),
         ),
         div(state(name, outcome_of(choice, progress), colour), cls="became"),
         cls="choice",
     )
 
-
-def _share(gain: ChoiceGain) -> Markup:
-    return el("small", f" {gain.probability:.2f}{'' if gain.counts_for > 0.995 else f' × {gain.counts_for:.2f}'}")

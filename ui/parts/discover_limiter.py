@@ -79,11 +79,11 @@ def quota_bar(quota: QuotaState, n_planned: int) -> Markup | None:
     return div(div(*shares, cls="bar", role="img", aria_label=says), div(*key, cls="key"), cls="wr-stack")
 
 
-def quota_month(quota: QuotaState) -> Markup:
+def quota_month(quota: QuotaState) -> tuple[Markup | None, Markup]:
     """For the column beside a run: a bar of what is left, and the figures."""
     if quota.limit is None or quota.n_left is None:
-        return quota_left(quota)
-    return join([meter(quota.n_left / quota.limit if quota.limit else 0), f"{quota.n_left:,} ", el("small", f"of {quota.limit:,}")])
+        return None, quota_left(quota)
+    return meter(quota.n_left / quota.limit if quota.limit else 0), join([f"{quota.n_left:,} ", el("small", f"of {quota.limit:,}")])
 
 
 def _age_s(tick: datetime, at: datetime) -> float:

@@ -14,7 +14,7 @@ from core.services.discovery import WordChoice
 from core.services.plan_groups import group_words
 from ui.cli.session import actor
 from ui.parts import page
-from ui.parts.bundles import known_bundles, label_of
+from ui.parts.bundles import known_bundles, label_of, with_labels
 from ui.parts.demo_note import draw_demo_note
 from ui.parts.discover_plan import EMPTY, draw_plan, missing_note, stops_note
 from ui.parts.discover_source import draw_source_and_limits
@@ -99,11 +99,11 @@ def _grouped(app: App, choice: WordChoice, settings: RunSettings, runs: Sequence
     """Read the choice and show it; an error of the choice is shown in its place."""
     try:
         chosen = app.discovery.choose(choice, want=settings.want, is_kept=False)
-        groups = group_words(app.database, chosen, app.discovery.plan_words(chosen, settings.want), settings.want)
+        groups = group_words(app.database, chosen, app.discovery.plan_words(chosen, settings.want, settings), settings.want)
     except WordreelError as error:
         page.error_box(error)
         return None
-    draw_wanted(groups, settings.want, runs)
+    draw_wanted(groups, settings.want, runs, with_labels(chosen.name, known_bundles(app)))
     return groups
 
 

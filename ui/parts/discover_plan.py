@@ -9,7 +9,7 @@ from core.services.plan_groups import stops_at
 from ui.parts import page
 from ui.parts.discover_limiter import free_ticks, quota_bar, quota_left, window_name
 from ui.parts.discover_spent import money, tokens
-from ui.parts.figures import count, duration
+from ui.parts.figures import count, roughly
 from ui.parts.markup import Markup, div, el, facts, icon, join, show, span
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def draw_plan(plan: Plan, groups: PlanGroups | None, settings: RunSettings, limi
     show(div(el("strong", "Plan"), span("nothing is spent yet"), cls="wr-boxhead"))
     n_wanted = groups.n_wanted if groups else 0
     if plan.minimum_s > 0:
-        show(div(duration(plan.minimum_s), el("small", "shortest possible time"), cls="wr-big"))
+        show(div(roughly(plan.minimum_s), el("small", "shortest possible time"), cls="wr-big"))
     else:
         show(div(f"{n_wanted:,}", el("small", f"{'clip' if n_wanted == 1 else 'clips'} wanted"), cls="wr-big"))
     show(_costs(plan, settings, has_limits=limits is not None))
@@ -66,26 +66,22 @@ def _costs(plan: Plan, settings: RunSettings, *, has_limits: bool) -> Markup:
 
 
 def _quotas(plan: Plan, limits: SourceLimits) -> None:
-    rows = {f"This {window_name(limits.rate)}": el("span", free_ticks(limits.rate), cls="wr-minute")}
-    show(el("h3", "Quotas", cls="wr-sub"), facts(rows, "plain wr-quota"))
+    minute = {f"This {window_name(limits.rate)}": el("span", free_ticks(limits.rate), cls="wr-minute")}
+    parts = [el("h3", "Quotas", cls="wr-sub"), facts(minute, "plain wr-quota")]
     for name, quota, n_planned in (("Requests", limits.requests, plan.requests), ("Downloads", limits.downloads, plan.downloads)):
-        show(facts({f"{name} this month": quota_left(quota)}, "plain wr-quota"), quota_bar(quota, n_planned))
+        parts += [facts({f"{name} this month": quota_left(quota)}, "plain wr-quota"), quota_bar(quota, n_planned) or join([])]
+    show(div(*parts, cls="wr-planpart"))
 
 
 def _expected(expected: Expected, n_words: int, n_wanted: int) -> None:
     rows = {
         "Words that gain a clip": join([f"{expected.n_words_gain:,} ", el("small", f"of {n_words:,}")]),
         "Clips approved": join([f"{expected.n_clips_approved:,} ", el("small", f"of {n_wanted:,} wanted")]),
-        "First clip to review": f"about {duration(expected.first_clip_s)}",
+        "First clip to review": f"about {roughly(expected.first_clip_s)}",
     }
-    rests = f"n = {expected.n:,} {'decision' if expected.n == 1 else 'decisions'}" if expected.n else "A prior, no decision yet"
-    says = expected.says if expected.says else f"{rests}."
-    has_n = f"n = {expected.n}" in says or f"{expected.n:,} decision" in says or (not expected.n and "prior" in says.lower())
-    show(
-        el("h3", "Expected", cls="wr-sub"),
-        facts(rows, "plain wr-quota"),
-        div(says if has_n else f"{says.rstrip('.')}. {rests}.", cls="wr-note wr-under"),
-    )
+    n = f"n = {expected.n:,}." if expected.n else "A prior, no decision yet."
+    rests = div(expected.says or n, title=n, cls="wr-note wr-under")
+    show(div(el("h3", "Expected", cls="wr-sub"), facts(rows, "plain wr-quota"), rests, cls="wr-planpart"))
 
 
 def missing_note(n_to_search: int, *, is_ready: bool, has_words: bool) -> str:

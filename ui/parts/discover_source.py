@@ -87,16 +87,18 @@ def _limits(app: App, source: Source, limits: SourceLimits | None) -> RunSetting
         downloads = None
         if source is Source.CLIPCAFE:
             left = limits.downloads.n_left if limits is not None else None
-            about = f"{left:,} left this month" if left is not None else "empty for no limit; the month’s quota is not known"
+            about = f"{left:,} left this month" if left is not None else "this month’s quota is not known"
             with _named("Downloads at most", about):
                 downloads = st.number_input(
                     "Downloads at most", 0, 1_000_000, None, step=10, key="max_downloads", label_visibility="collapsed", placeholder="none"
                 )
-        with _named("Cost at most, $", "stops before the call that would pass it; empty for none"):
-            cost = st.number_input(
-                "Cost at most, $", 0.0, 100_000.0, None, step=0.5, format="%.2f", key="max_cost", label_visibility="collapsed",
-                placeholder="none",
-            )  # fmt: skip
+        cost = None
+        if app.is_paid:
+            with _named("Cost at most, $", "stops before the call that would pass it"):
+                cost = st.number_input(
+                    "Cost at most, $", 0.0, 100_000.0, None, step=0.5, format="%.2f", key="max_cost", label_visibility="collapsed",
+                    placeholder="none",
+                )  # fmt: skip
         with _named("Hits considered a word, at most", "in the source’s order"):
             hits = st.number_input(
                 "Hits considered a word, at most", 1, 1000, USUAL_HITS, step=10, key="max_videos", label_visibility="collapsed"

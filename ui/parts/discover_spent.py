@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from core.services.run_spending import SpentLine, SpentUnit, read_spending, spent_lines
 from ui.parts import page
 from ui.parts.discover_limiter import quota_month
-from ui.parts.figures import count, duration
-from ui.parts.markup import Markup, div, el, facts, join, meter, show, span
+from ui.parts.figures import count, duration, roughly
+from ui.parts.markup import Markup, div, el, join, meter, show, span
 
 if TYPE_CHECKING:
     from core.services.run_now import SourceLimits
@@ -22,14 +22,14 @@ def draw_spent(app: App, progress: RunProgress, limits: SourceLimits | None) -> 
     """The right column of a run."""
     spent = read_spending(app.database, progress)
     page.section("Plan and spent")
-    show(facts({line.name: _line(line) for line in spent_lines(progress, spent)}, "wr-spent"))
+    show(_rows([_line(line) for line in spent_lines(progress, spent)]))
     if spent.in_doubt:
         page.note(
             f"{count(spent.in_doubt, 'call')} in doubt: the answer was not kept. What it is likely to cost is counted.", "help", "warn"
         )
     if limits is not None:
         page.section("Left this month")
-        show(facts({"Requests": quota_month(limits.requests), "Downloads": quota_month(limits.downloads)}, "wr-spent"))
+        show(_rows([("Requests", *quota_month(limits.requests)), ("Downloads", *quota_month(limits.downloads))]))
     _gained(progress, spent)
     _frozen(progress)
 
@@ -55,14 +55,20 @@ FIGURES: dict[SpentUnit, Callable[[float], str]] = {
 }
 
 
-def _line(line: SpentLine) -> Markup:
+def _line(line: SpentLine) -> tuple[str, Markup | None, Markup]:
+    """(name, bar, figures) of one row."""
     figure = FIGURES[line.unit]
-    spent = figure(line.n_spent)
-    least = el("small", "at least ") if line.is_at_least else None
+    spent = join([el("small", "at least ") if line.is_at_least else None, figure(line.n_spent)])
     if line.n_planned is None:
-        return join([least, spent])
-    about = f" {line.about}" if line.about else ""
-    return join([meter(line.share), least, f"{spent} ", el("small", f"of {figure(line.n_planned)}{about}")])
+        return line.name, None, spent
+    aim = roughly(line.n_planned) if line.unit is SpentUnit.SECONDS else figure(line.n_planned)
+    planned = el("small", f" of {aim}", title=f"{line.about} {aim}".strip())
+    return line.name, meter(line.share), join([spent, planned])
+
+
+def _rows(rows: Sequence[tuple[str, Markup | None, Markup]]) -> Markup:
+    """Names, bars under one another, figures at the right."""
+    return div(*[div(span(name, "name"), bar or span(""), span(figures, "value")) for name, bar, figures in rows], cls="wr-spent")
 
 
 def _gained(progress: RunProgress, spent: Spending) -> None:

@@ -28,9 +28,9 @@ NONE = {
 HEADS = [("Word", "strong"), ("Level", "dim"), ("Has now", ""), ("Wants", "num"), ("Last search", "wr-after"), ("Costs", "num")]
 
 
-def draw_wanted(groups: PlanGroups, want: int, runs: Sequence[RunRow]) -> None:
-    """The strip and the tables; `runs` are the past ones, newest first."""
-    parts = _parts(groups, want, runs)
+def draw_wanted(groups: PlanGroups, want: int, runs: Sequence[RunRow], name: str) -> None:
+    """The strip and the tables; `runs` are the past ones, newest first, `name` is the choice as people read it."""
+    parts = _parts(groups, want, runs, name)
     cells = [
         div(
             span(sign, "sign") if sign else None,
@@ -45,13 +45,13 @@ def draw_wanted(groups: PlanGroups, want: int, runs: Sequence[RunRow]) -> None:
     _tables(groups, want)
 
 
-def _parts(groups: PlanGroups, want: int, runs: Sequence[RunRow]) -> list[tuple[str, int, str, str]]:
+def _parts(groups: PlanGroups, want: int, runs: Sequence[RunRow], name: str) -> list[tuple[str, int, str, str]]:
     """(name, words, what that means, sign) of each cell; what is nowhere, no cell."""
     chosen = groups.chosen
-    read = f"{len(chosen.report)} lines changed or refused" if chosen.report else chosen.name
+    read = f"{len(chosen.report)} lines changed or refused" if chosen.report else name
     parts = [
         ("Words read", len(chosen.words), read, ""),
-        ("Covered", len(groups.covered), f"have {count(want, 'clip')}, cost nothing", "–"),
+        ("Covered", len(groups.covered), f"have {count(want, 'clip')}, free", "–"),
         ("In review", len(groups.in_review), f"reach {want} if approved", "–"),
     ]
     if groups.in_run:

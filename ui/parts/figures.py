@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from math import ceil
 
 
 def size(n_bytes: int) -> str:
@@ -46,6 +47,14 @@ def duration(seconds: float | None) -> str:
     if seconds < 3600:
         return f"{int(seconds // 60)}:{int(seconds % 60):02d} min"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+def roughly(seconds: float) -> str:
+    """For what is only estimated: `40 s`, `8 min`, `1 h 42 min`, rounded up."""
+    if seconds <= 90:
+        return f"{ceil(seconds)} s"
+    minutes = ceil(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def percent(part: int, whole: int) -> str:
