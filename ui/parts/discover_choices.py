@@ -52,7 +52,7 @@ def _window(window: ChoiceWindow, progress: RunProgress) -> Markup:
 def _choice(choice: ChoiceRow, progress: RunProgress) -> Markup:
     is_demo = progress.run.is_demo
     name, colour = STATES.get(choice.outcome, ("help", "dim"))
-    words = [, " if place else None, word_link(gain.word, is_demo=is_demo)]) for place, gain in enumerate(choice.gains)]
+    words = [join([", " if place else None, word_link(gain.word, is_demo=is_demo)]) for place, gain in enumerate(choice.gains)]
     return div(
         div(f"{choice.expected:.2f}", cls="n", title="Approved words expected of this download"),
         div(
@@ -63,4 +63,3 @@ def _choice(choice: ChoiceRow, progress: RunProgress) -> Markup:
         div(state(name, outcome_of(choice, progress), colour), cls="became"),
         cls="choice",
     )
-
