@@ -163,8 +163,7 @@ class LoopbackOpenAI:
         class Handler(_Handler):
             server_control = control
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"http://{self.host}/v1"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -279,6 +278,14 @@ def _misjudged(items: list[dict[str, Any]], how: Misbehaviour | None) -> str:
     if how is Misbehaviour.DEEP_AFTER:
         return '{"words": ' + "[" * 20_000
     return text
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed is no error here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
