@@ -76,7 +76,7 @@ class Gate:
         """Stand in line for a slot, and count the request against the month. Raises: QuotaReached; what `on_wait` raises."""
         self._limits.requests.check()
         slots = self._limits.slots
-        self._slot = self._line.wait(self._place, slots.reserve, self._on_wait, slots.rate.window_s / slots.rate.limit)
+        self._slot = self._line.wait(self._place, slots.reserve, self._on_wait, slots.rate)
         self._month = self._limits.requests.take()
 
     def pass_through(self) -> None:

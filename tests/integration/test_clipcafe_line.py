@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import func, select
 
 from core.adapters.clipcafe_calls import CountedCalls
-from core.adapters.clipcafe_line import Line
+from core.adapters.clipcafe_line import Line, Opening
+from core.rules.rates import RateLimit
 from core.store.database import Database
 from core.store.rate_slots import RateSlots, Slot, Wait
 from core.store.rate_tables import rate_slots
@@ -84,7 +85,7 @@ def test_only_the_head_asks_and_everybody_is_told() -> None:
                 raise Stop
 
         with pytest.raises(Stop):
-            line.wait(line.join(is_first=False), gate.reserve, on_wait, pace_s=6.0)
+            line.wait(line.join(is_first=False), gate.reserve, on_wait, RateLimit(10, 60.0))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(30)]
     for thread in threads:
@@ -308,3 +309,27 @@ def test_two_limits_over_one_name_in_real_time(tmp_path: Path) -> None:
     assert len(sent) > 25
     check_rate(sent, 10, 1.0)
     database.close()
+
+
+def test_the_first_window_keeps_room_for_the_first_download() -> None:
+    rate, opening = RateLimit(10, 60.0), Opening()
+    search, download = Line().join(is_first=False), Line().join(is_first=True)
+    for second in range(7):
+        assert opening.holds_s(search, rate, 100.0 + second) == 0.0
+        opening.gave(search, 100.0 + second)
+    assert opening.holds_s(search, rate, 107.0) == 8.0, "the rest is held for a quarter of the window from its beginning on"
+    assert opening.holds_s(download, rate, 107.0) == 0.0
+    opening.gave(download, 108.0)
+    assert opening.holds_s(search, rate, 109.0) == 0.0, "the first clip is on its way: searches use what is left"
+
+
+def test_what_is_held_back_is_used_when_no_download_comes() -> None:
+    rate, opening = RateLimit(10, 60.0), Opening()
+    search = Line().join(is_first=False)
+    for _ in range(7):
+        opening.holds_s(search, rate, 100.0)
+        opening.gave(search, 100.0)
+    assert opening.holds_s(search, rate, 115.0) == 0.0
+    opening.gave(search, 115.0)
+    assert opening.holds_s(search, rate, 160.0) == 0.0, "it was not idle: no second opening"
+    assert opening.holds_s(search, rate, 500.0) == 0.0 and opening.n_searches == 0, "after an idle window it opens anew"
