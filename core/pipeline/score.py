@@ -10,6 +10,7 @@ from core.pipeline.judging import judge_clip
 from core.pipeline.progress import WordTask, load_task
 from core.pipeline.work import WordEnd
 from core.rules.evidence import find_evidence
+from core.rules.morphology import inflections
 from core.store import runs as run_rows
 from core.store.clips import propose_mapping
 from core.store.media_rows import load_transcript
@@ -35,14 +36,17 @@ def score_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
     matches = [match for match in vocabulary.matcher.find([word.text for word in transcript.words]) if match.word_id in vocabulary.words]
     by_word = {match.word_id: [other for other in matches if other.word_id == match.word_id] for match in matches}
     by_word.setdefault(task.word.word_id, [])
+    forms = {task.word.text, *inflections(task.word.text)}
     evidence = {
         word_id: find_evidence(
             found,
             transcript.words,
             spoken_text=clip.spoken,
             script_text=clip.script,
+            forms=forms if word_id == task.word.word_id else (),
             transcript_id=transcript.transcript_id,
             is_verified_by_audio=transcript.is_verified_by_audio,
+            notes=transcript.notes,
         )
         for word_id, found in by_word.items()
     }

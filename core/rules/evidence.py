@@ -14,6 +14,16 @@ MIN_PROBABILITY = 0.4
 """A recogniser that gives a word less has guessed it. Chosen, not measured: no Whisper model was at hand when this was written."""
 
 
+NO_SPEECH = {"silence": "silence", "music": "music or noise", "silence or music": "silence or music"}
+"""How a transcriber's note on sound without speech begins → what was heard instead."""
+
+DROPPED = "hallucination_dropped: "
+"""How its note begins on what nobody said (`core.rules.hallucinations`)."""
+
+MAX_DROPPED = 2
+"""Of these notes, so many are told."""
+
+
 class FoundWord(Protocol):
     """Where the matcher found a form of the vocabulary word: `[first_index, first_index + n_tokens)` of the words."""
 
@@ -42,6 +52,7 @@ def find_evidence(
     forms: Collection[str] = (),
     transcript_id: str | None,
     is_verified_by_audio: bool,
+    notes: Sequence[str] = (),
     min_probability: float = MIN_PROBABILITY,
 ) -> Evidence:
     """Weigh where one vocabulary word was found in one transcript.
@@ -57,12 +68,14 @@ def find_evidence(
         forms: the word and its inflections, to look for in those two texts.
         transcript_id: of the transcript in force; None before there is one.
         is_verified_by_audio: the transcript's own.
+        notes: the transcript's own, which say why there is nothing in it, and what was dropped.
         min_probability: 0 to 1.
     """
     found = [match for match in matches if match.first_index >= 0 and match.first_index + match.n_tokens <= len(words)]
     occurrences = tuple(_occurrence(match, words) for match in found)
     if not occurrences:
-        return Evidence(EvidenceState.NOT_HEARD, (), transcript_id, (_why_absent(spoken_text, script_text, forms, is_verified_by_audio),))
+        why = _why_absent(spoken_text, script_text, forms, is_verified_by_audio)
+        return Evidence(EvidenceState.NOT_HEARD, (), transcript_id, (why, *_why_nothing(notes, words, forms)))
     doubts = [_doubt(match, words, occurrence, min_probability) for match, occurrence in zip(found, occurrences, strict=True)]
     reasons = tuple(dict.fromkeys(doubt for doubt in doubts if doubt))
     if not is_verified_by_audio:
@@ -114,6 +127,15 @@ def _why_absent(spoken_text: str, script_text: str, forms: Collection[str], is_v
     if _has_any(script_text, forms):
         return "Only in the script."
     return "The recogniser did not hear it." if is_verified_by_audio else "Not in the captions."
+
+
+def _why_nothing(notes: Sequence[str], words: Sequence[WordTiming], forms: Collection[str]) -> tuple[str, ...]:
+    """What the notes say about a word that is not there: no speech at all, or text that nobody said."""
+    heads = [note.partition(":")[0] for note in notes]
+    silent = next((NO_SPEECH[head] for head in heads if head in NO_SPEECH), "") if not words else ""
+    dropped = [note.removeprefix(DROPPED) for note in notes if note.startswith(DROPPED)]
+    told = [f"Dropped, since nobody said it: {text}" for text in dropped if not words or _has_any(text, forms)]
+    return (*([f"No speech was recognised, only {silent}."] if silent else ()), *told[:MAX_DROPPED])
 
 
 def _has_any(text: str, forms: Collection[str]) -> bool:

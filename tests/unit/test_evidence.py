@@ -20,7 +20,9 @@ def words(probability: float | None, timed_by: TimedBy = TimedBy.RECOGNITION, fa
     return [WordTiming(text, n, n + 0.5, probability, timed_by, fault=fault) for n, text in enumerate(("He", "referred", "to", "it"))]
 
 
-def weigh(own: list[WordTiming], *found: Found, is_verified_by_audio: bool = True, spoken: str = "", script: str = "") -> Evidence:
+def weigh(
+    own: list[WordTiming], *found: Found, is_verified_by_audio: bool = True, spoken: str = "", script: str = "", notes: tuple[str, ...] = ()
+) -> Evidence:
     return find_evidence(
         found,
         own,
@@ -29,6 +31,7 @@ def weigh(own: list[WordTiming], *found: Found, is_verified_by_audio: bool = Tru
         forms={"refer", "referred"},
         transcript_id="t",
         is_verified_by_audio=is_verified_by_audio,
+        notes=notes,
     )
 
 
@@ -91,3 +94,24 @@ def test_a_word_of_several_tokens_takes_the_weakest_of_each() -> None:
 
 def test_matches_outside_the_words_are_left_out() -> None:
     assert weigh(words(0.9), Found("referred", 4)).occurrences == ()
+
+
+def test_a_recognition_without_speech_says_what_was_there_instead() -> None:
+    dropped = "hallucination_dropped: a credit line at 0.0 s: Thanks for watching"
+    notes = {"silence": "silence", "music: there is sound, but no speech": "music or noise", "silence or music: x": "silence or music"}
+    for note, what in notes.items():
+        evidence = weigh([], notes=(dropped, note))
+        assert evidence.state is EvidenceState.NOT_HEARD
+        assert evidence.reasons == (
+            "The recogniser did not hear it.",
+            f"No speech was recognised, only {what}.",
+            "Dropped, since nobody said it: a credit line at 0.0 s: Thanks for watching",
+        )
+
+
+def test_dropped_text_is_told_only_where_it_holds_the_word() -> None:
+    other = "hallucination_dropped: a guess at 3.0 s: la la la"
+    own = "hallucination_dropped: no speech at 5.0 s: he referred"
+    reasons = weigh(words(0.9), notes=(other, own)).reasons
+    assert reasons == ("The recogniser did not hear it.", "Dropped, since nobody said it: no speech at 5.0 s: he referred")
+    assert weigh(words(0.9), REFERRED, notes=(own,)).reasons == ()
