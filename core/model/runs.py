@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from core.model.clips import Source
 
@@ -126,6 +128,14 @@ class RunSummary:
     repeated_calls: int
     cost_usd: float
     elapsed_s: float
+    is_at_least: bool = False
+    """A price is not known, or a call is in doubt: it cost that or more."""
+    reason: str = ""
+    """Why it is paused, or could not go on."""
+    notes: tuple[str, ...] = ()
+    """What it could not do, a sentence each."""
+    plan: Mapping[str, Any] | None = None
+    """`Plan` as it stood at the launch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,7 @@ class Plan:
     tokens_out: int = 0
     is_at_least: bool = False
     """A price is not known: the sum is of the others only."""
+    source: str = ""
     judge: str = ""
     transcriber: str = ""
     expected: Expected | None = None

@@ -129,10 +129,10 @@ class Discovery:
             return found
         return replace(found, basis=(f"Run {known.number} is this very request and has not ended: it goes on.", *found.basis))
 
-    @property
-    def usual_source(self) -> Source:
-        """ClipCafe where its key is set, else own films."""
-        return Source.CLIPCAFE if self._outside.is_set_up(Source.CLIPCAFE) else Source.LIBRARY
+    def usual_source(self, choice: WordChoice | None = None) -> Source:
+        """ClipCafe where its key is set, else own films; for demo words always these: they are spoken in the demo's films."""
+        is_demo = choice is not None and is_demo_name(choice.bundle or choice.gaps)
+        return Source.CLIPCAFE if self._outside.is_set_up(Source.CLIPCAFE) and not is_demo else Source.LIBRARY
 
     def require_source(self, source: Source) -> None:
         """Raises: InvalidInput for a source that is not set up here; ask before a choice of words is kept."""
@@ -152,6 +152,8 @@ class Discovery:
         Raises: InvalidInput.
         """
         self.require_source(settings.source)
+        if chosen.is_demo and settings.source is not Source.LIBRARY:
+            raise InvalidInput(f"{chosen.name} is of the demo, and its words are in the demo's films only.", hint="Use --source library.")
         frozen = self._freeze(replace(settings, bundle=chosen.bundle, is_demo=chosen.is_demo))
         known = self._unfinished(chosen, frozen)
         if known is None:

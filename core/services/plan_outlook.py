@@ -140,6 +140,6 @@ def _summary(past: PastClips, model: ApprovalModel, words_a_clip: float, ratio: 
     """`From runs 11 to 13: 1.4 words a download, 82 % approved, n = 396.`"""
     told = f"{words_a_clip:.1f} words a download, {ratio * 100:.0f} % approved"
     if not model.n or not past.n_runs:
-        return f"An assumption, nothing is decided yet: {told}."
+        return f"A prior, nothing was decided yet: {told}."
     span = f"run {past.last_run}" if past.n_runs == 1 else f"runs {past.first_run} to {past.last_run}"
     return f"From {span}: {told}, n = {model.n}."

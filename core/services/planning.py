@@ -104,6 +104,7 @@ class Planner:
             tokens_in=bill.tokens_in,
             tokens_out=bill.tokens_out,
             is_at_least=bill.is_at_least,
+            source=str(settings.source),
             judge=f"{settings.judge} {settings.judge_model}".strip(),
             transcriber=f"{settings.transcriber} {settings.transcriber_model}".strip(),
             expected=expected,

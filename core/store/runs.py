@@ -257,6 +257,10 @@ def summarize(connection: Connection, run: RunRow) -> RunSummary:
         repeated_calls=spent.repeated_calls,
         cost_usd=spent.cost_usd,
         elapsed_s=round(run.worked_s, 3),
+        is_at_least=spent.is_at_least,
+        reason=run.reason,
+        notes=run.notes,
+        plan=run.plan,
     )
 
 

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 RUN_KEYS = {
     "run_id", "status", "words", "failed", "clips", "mappings", "not_heard", "searches", "downloads", "paid_calls", "in_doubt",
-    "repeated_calls", "cost_usd", "elapsed_s",
+    "repeated_calls", "cost_usd", "elapsed_s", "is_at_least", "reason", "notes", "plan",
 }  # fmt: skip
 WORD_KEYS = {"total", "done", "none_found", "failed", "waiting_for_quota", "cancelled"}
 QUEUE_KEYS = {"mapping_id", "clip_id", "slug", "word", "relevance", "education", "context", "evidence", "state", "version"}

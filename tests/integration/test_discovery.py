@@ -38,7 +38,7 @@ from tests.loopback.discovery_world import FILM, World, hit
 
 KEYS = {
     "run_id", "status", "words", "failed", "clips", "mappings", "not_heard", "searches", "downloads", "paid_calls", "in_doubt",
-    "repeated_calls", "cost_usd", "elapsed_s",
+    "repeated_calls", "cost_usd", "elapsed_s", "is_at_least", "reason", "notes", "plan",
 }  # fmt: skip
 
 

@@ -22,7 +22,8 @@ class RunBody(Body):
     bundle: str = ""
     words: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=20000)] = []
     gaps: str = ""
-    source: str = "library"
+    source: str = ""
+    """Empty: clipcafe where its key is set, else library."""
     want: Annotated[int, Field(ge=1, le=20)] = 3
     max_videos: Annotated[int, Field(ge=1)] = 100
     max_downloads: Annotated[int, Field(ge=0)] | None = None
@@ -51,18 +52,19 @@ def runs_router(app: App, actor: Callable[[], str]) -> APIRouter:
         """Start a run, or resume the unfinished one of the same request; a worker goes on with it. `plan`: only its cost."""
         from dataclasses import asdict
 
-        if body.source not in (Source.CLIPCAFE, Source.LIBRARY):
+        if body.source not in ("", Source.CLIPCAFE, Source.LIBRARY):
             raise InvalidInput(f"{body.source!r} is no source.", hint="Use library or clipcafe.")
         choice = WordChoice(bundle=body.bundle, words=tuple(body.words), gaps=body.gaps)
         settings = RunSettings(
-            source=Source(body.source),
+            source=Source(body.source) if body.source else app.discovery.usual_source(choice),
             want=body.want,
             max_videos=body.max_videos,
             max_downloads=body.max_downloads,
             max_cost_usd=body.max_cost,
             min_score=body.min_score,
         )
-        app.discovery.require_source(settings.source)
+        if not body.plan:
+            app.discovery.require_source(settings.source)
         chosen = app.discovery.choose(choice, want=body.want, is_kept=not body.plan)
         if body.plan:
             return asdict(app.discovery.plan(chosen, settings))

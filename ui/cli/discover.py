@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,15 +10,17 @@ import typer
 
 from ui.cli.options import LARGEST, Json
 from ui.cli.output import OUT
+from ui.cli.plan_lines import full_lines, short_line
+from ui.cli.run_following import answer_run, follow
 from ui.cli.session import actor, opened
 
 if TYPE_CHECKING:
-    from core.model.runs import RunSummary
+    from core.model.runs import RunSettings
+    from core.services.discovery import WordChoice
     from core.wiring import App
 
 runs = typer.Typer(help="Runs of discovery.", no_args_is_help=False, invoke_without_command=True)
 RunId = Annotated[str, typer.Argument(help="The run's id or number.", metavar="ID")]
-POLL_S = 0.25
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,7 +34,9 @@ def discover(
     bundle: Annotated[str, typer.Option(help="Every word of a bundle.")] = "",
     words: Annotated[str, typer.Option(help="Words, separated by commas; they join the own bundle `typed`.")] = "",
     gaps: Annotated[str, typer.Option(help="The words of this bundle that are under their want.")] = "",
-    source: Annotated[str, typer.Option(help="clipcafe or library (your own films).")] = "library",
+    source: Annotated[
+        str, typer.Option(help="clipcafe, or library (your own films). Unset: clipcafe where its key is set, else library.")
+    ] = "",
     want: Annotated[int, typer.Option(help="Good clips a word should end with.", min=1, max=20)] = 3,
     max_videos: Annotated[
         int, typer.Option("--max-videos", help="Hits a word that are considered, in the source's order.", min=1, max=LARGEST)
@@ -60,7 +63,7 @@ def discover(
 
     if csv is not None and not csv.is_file():
         raise NotFound(f"There is no file {csv}.")
-    if source not in (Source.CLIPCAFE, Source.LIBRARY):
+    if source not in ("", Source.CLIPCAFE, Source.LIBRARY):
         raise InvalidInput(f"{source!r} is no source.", hint="Use --source library or --source clipcafe.")
     choice = WordChoice(
         file=(csv.name, csv.read_bytes()) if csv else None,
@@ -68,24 +71,37 @@ def discover(
         words=tuple(word for word in words.split(",") if word.strip()),
         gaps=gaps,
     )
-    settings = RunSettings(
-        source=Source(source), want=want, max_videos=max_videos, max_downloads=max_downloads, max_cost_usd=max_cost, min_score=min_score
-    )
-    if plan:
-        with opened() as app:
-            _answer_plan(app, choice, settings)
-        return
     with opened() as app:
-        app.discovery.require_source(settings.source)
-        chosen = app.discovery.choose(choice, want=want)
-        for line in chosen.report:
-            OUT.say(line)
-        run_id = app.discovery.launch(chosen, settings, actor=actor())
-        if detach:
-            _answer(app, app.discovery.summary(run_id))
-            return
-        with app.with_worker():
-            _follow(app, run_id)
+        asked = Source(source) if source else app.discovery.usual_source(choice)
+        if not source:
+            OUT.say(_said_source(asked))
+        settings = RunSettings(
+            source=asked, want=want, max_videos=max_videos, max_downloads=max_downloads, max_cost_usd=max_cost, min_score=min_score
+        )
+        if plan:
+            _answer_plan(app, choice, settings)
+        else:
+            _launch(app, choice, settings, is_detached=detach)
+
+
+def _said_source(source: str) -> str:
+    return "Source: ClipCafe, since its key is set." if source == "clipcafe" else "Source: your own films."
+
+
+def _launch(app: App, choice: WordChoice, settings: RunSettings, *, is_detached: bool) -> None:
+    """Say what it will cost, start, and follow."""
+    app.discovery.require_source(settings.source)
+    chosen = app.discovery.choose(choice, want=settings.want)
+    for line in chosen.report:
+        OUT.say(line)
+    if not OUT.is_json and chosen.words:
+        OUT.say(short_line(app.discovery.plan(chosen, settings), settings))
+    run_id = app.discovery.launch(chosen, settings, actor=actor())
+    if is_detached:
+        answer_run(app, app.discovery.summary(run_id))
+        return
+    with app.with_worker():
+        follow(app, run_id)
 
 
 @runs.callback()
@@ -113,28 +129,28 @@ def list_runs(json: Json = False) -> None:
 def show(run_id: RunId, json: Json = False) -> None:
     """How a run goes, or ended."""
     with opened() as app:
-        _answer(app, app.discovery.summary(run_id))
+        answer_run(app, app.discovery.summary(run_id))
 
 
 @runs.command()
 def pause(run_id: RunId, json: Json = False) -> None:
     """Stop at the next stage; nothing that was done is lost."""
     with opened() as app:
-        _answer(app, app.discovery.pause(run_id))
+        answer_run(app, app.discovery.pause(run_id))
 
 
 @runs.command()
 def resume(run_id: RunId, json: Json = False) -> None:
     """Go on with a run that was paused, waits or was cancelled."""
     with opened() as app:
-        _answer(app, app.discovery.resume(run_id))
+        answer_run(app, app.discovery.resume(run_id))
 
 
 @runs.command()
 def cancel(run_id: RunId, json: Json = False) -> None:
     """End a run at the next stage; what was found stays."""
     with opened() as app:
-        _answer(app, app.discovery.cancel(run_id))
+        answer_run(app, app.discovery.cancel(run_id))
 
 
 @runs.command()
@@ -143,59 +159,10 @@ def retry(run_id: RunId, json: Json = False) -> None:
     with opened() as app:
         app.discovery.retry(run_id)
         with app.with_worker():
-            _follow(app, run_id)
+            follow(app, run_id)
 
 
-def _follow(app: App, run_id: str) -> None:
-    """Wait until the run stops moving, and answer; exit 1 unless it ended well."""
-    from core.model.runs import ENDED_RUN, RunStatus
-
-    with OUT.progress("Discovering") as update:
-        while True:
-            run = app.discovery.run(run_id)
-            words = app.discovery.words(run.run_id)
-            ended = [word for word in words if word.state not in ("queued", "working")]
-            working = next((f"{word.word}: {word.detail}" for word in words if word.state == "working"), "")
-            update(len(ended), len(words), working)
-            if run.status in ENDED_RUN or run.status is RunStatus.PAUSED:
-                break
-            time.sleep(POLL_S)
-    summary = app.discovery.summary(run.run_id)
-    _answer(app, summary)
-    if summary.status not in (RunStatus.SUCCEEDED, RunStatus.WAITING_FOR_QUOTA):
-        raise typer.Exit(1 if summary.status is RunStatus.FAILED else 2)
-
-
-def _answer(app: App, summary: RunSummary) -> None:
-    from core.services.discovery import summary_json
-
-    run = app.discovery.run(summary.run_id)
-    words = summary.words
-    lines = [
-        f"Run {run.number} ({run.run_id}), {run.name}: {summary.status}{', ' + run.reason if run.reason else ''}.",
-        (
-            f"{words['total']} words: {words['done']} done, {words['none_found']} without a clip, {words['failed']} failed, "
-            f"{words['waiting_for_quota']} waiting, {words['cancelled']} cancelled."
-        ),
-        f"{summary.clips} clips, {summary.mappings} proposals, {summary.not_heard} not heard, {summary.elapsed_s:.1f} s.",
-        *(f"  {failure.word}: failed at {failure.stage}, {failure.reason}" for failure in summary.failed),
-    ]
-    if words["failed"]:
-        lines.append(f"`python run.py runs retry {run.number}` does just those again.")
-    OUT.answer(summary_json(summary), *lines)
-
-
-def _answer_plan(app: App, choice: object, settings: object) -> None:
-    from core.model.runs import RunSettings
-    from core.services.discovery import WordChoice
-
-    assert isinstance(choice, WordChoice)
-    assert isinstance(settings, RunSettings)
+def _answer_plan(app: App, choice: WordChoice, settings: RunSettings) -> None:
     chosen = app.discovery.choose(choice, want=settings.want, is_kept=False)
     found = app.discovery.plan(chosen, settings)
-    OUT.answer(
-        asdict(found),
-        f"{found.words} words of {chosen.name}, {found.already_covered} of them have what they want.",
-        f"{found.searches} searches, {found.downloads} downloads, {found.judge_calls} paid judge calls, ${found.cost_usd:.2f}.",
-        "Nothing was spent.",
-    )
+    OUT.answer(asdict(found), *full_lines(found, chosen.name, settings))

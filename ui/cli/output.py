@@ -21,6 +21,11 @@ class Output:
     def __init__(self) -> None:
         self.is_json = False
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether progress is drawn as a bar."""
+        return not self.is_json and sys.stderr.isatty()
+
     def answer(self, document: object, *lines: str) -> None:
         """Print the answer: the document for machines, the lines for people."""
         try:
@@ -89,7 +94,7 @@ class Output:
     @contextmanager
     def progress(self, label: str) -> Iterator[Any]:
         """A bar on a terminal; elsewhere nothing. Yields `update(done, total, detail)`."""
-        if self.is_json or not sys.stderr.isatty():
+        if not self.is_terminal:
             yield lambda done, total, detail="": None
             return
         from rich.console import Console
