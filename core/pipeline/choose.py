@@ -1,23 +1,261 @@
-"""Choose: the clips that are worth fetching now, best first, until the word has what it wants."""
+"""Choose: the clips that are worth fetching now, until the word has what it wants.
+
+Where downloads cost nothing (own films) each word takes its best clips on its own. Where they are limited the words of a run are
+chosen for together, in rolling windows: a word waits here until its run's window is ripe, whoever finds it ripe chooses for all that
+are here, and a clip that serves several words is fetched by one of them, its owner, while the others wait for what comes of it.
+
+No wait is for ever, so there is no deadlock: a window ripens after a minute at the latest (`rules.choosing.is_ripe`); a clip on its
+way is waited for only while its owner is open and moves (`TRUST_S`); and a word that is given nothing ends, and leaves its place on
+the queue.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, func, select
 
 from core.model.reviews import MappingState
 from core.model.runs import Stage, WordState
-from core.pipeline.bench import Bench
+from core.pipeline.bench import Bench, Pace
+from core.pipeline.choose_window import MonthLeft, Window, take_turn
 from core.pipeline.progress import WordTask, clips_had, load_task, say
 from core.pipeline.work import WordEnd
+from core.rules.choosing import Waiting, is_ripe, window_size
+from core.store import choice_board as board
 from core.store import runs as run_rows
+from core.store.choice_board import OnItsWay
+from core.store.choice_tables import run_choices
+from core.store.choices import load_approval_model
 from core.store.reviews import least_score
-from core.store.tables import clips, mappings, proposals
+from core.store.tables import clips, mappings, proposals, run_clips, run_words
+from core.timing import now
 
 DONE_STAGES = (Stage.SCORE, Stage.REVIEW)
+POLL_S = 0.5
+TRUST_S = 300.0
+"""A clip on its way whose owner's row did not change for so long is not waited for any longer than this."""
 
 
 def run_choose(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
-    """Marks the next clips to fetch, or ends the word: it has enough, or nothing is left to try."""
+    """Marks the next clips to fetch, or ends the word: it has enough, nothing is left to try, or no download is left for it.
+
+    Raises: Halted while it waits.
+    """
+    with bench.database.read() as connection:
+        settings = run_rows.load_run(connection, run_id).settings
+    pace = bench.pace(settings)
+    if pace is None:
+        return _choose_alone(bench, run_id, word_id)
+    started_s = time.monotonic()
+    while True:
+        waited_s = time.monotonic() - started_s
+        with bench.database.read() as connection:
+            seen = _look(connection, run_id, word_id, waited_s)
+        if not seen.is_open:
+            return WordEnd(seen.task.row.state, reason=seen.task.row.reason, detail=seen.task.row.detail)
+        if seen.has_chosen:
+            return None
+        if seen.has_news or (seen.n_missing > 0 and seen.n_here):
+            _take_what_is_here(bench, run_id, word_id)
+            continue
+        if seen.n_missing <= 0 or not (seen.n_to_fetch or seen.shared):
+            return _finish(bench, pace, seen)
+        if seen.is_in_window and is_ripe(seen.waiting, _size(pace, seen)) and _choose_for_all(bench, pace, seen):
+            continue
+        _say_why(bench, seen)
+        bench.pause_point(run_id)
+        time.sleep(POLL_S)
+
+
+def choose_for_refill(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
+    """As `run_choose` for a word that has ended and lost a clip: nobody is waited for."""
+    with bench.database.read() as connection:
+        settings = run_rows.load_run(connection, run_id).settings
+    pace = bench.pace(settings)
+    if pace is None:
+        return _choose_alone(bench, run_id, word_id)
+    _take_what_is_here(bench, run_id, word_id)
+    with bench.database.read() as connection:
+        seen = _look(connection, run_id, word_id, 0.0)
+    if seen.has_chosen:
+        return None
+    if seen.n_missing > 0 and seen.n_to_fetch:
+        month = _month(bench, pace, seen.task)
+        with bench.database.read() as connection:
+            model = load_approval_model(connection)
+        with bench.database.write() as connection:
+            take_turn(connection, run_id)
+            window = Window(connection, seen.task.run, model, month, lone=word_id)
+            if window.decide():
+                return None
+            if window.left.n == 0:
+                return WordEnd(WordState.WAITING_FOR_QUOTA, reason=window.left.says, detail=_has(seen))
+    with bench.database.write() as connection:
+        rows = run_rows.clips_of_word(connection, run_id, word_id)
+        return _end(connection, seen.task, rows, seen.n_missing)
+
+
+# Where downloads are limited -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a word that has come to the choice finds."""
+
+    task: WordTask
+    n_missing: int
+    has_chosen: bool
+    has_news: bool
+    """Other words' workflows found out about clips that it waits for."""
+    n_here: int
+    """Clips of it that are here already and cost nothing."""
+    n_to_fetch: int
+    shared: tuple[OnItsWay, ...]
+    waiting: Waiting
+
+    @property
+    def is_open(self) -> bool:
+        return self.task.row.state in board.OPEN
+
+    @property
+    def is_in_window(self) -> bool:
+        """It waits for a choice, and not for what others fetch."""
+        return self.n_to_fetch > 0 and not self.shared
+
+
+def _look(connection: Connection, run_id: str, word_id: int, waited_s: float) -> _Seen:
+    task = load_task(connection, run_id, word_id)
+    rows = run_rows.clips_of_word(connection, run_id, word_id)
+    waiting = [clip_id for clip_id, _, outcome, _ in rows if outcome == "waiting"]
+    here = set(connection.execute(select(clips.c.clip_id).where(clips.c.clip_id.in_(waiting), clips.c.media_id.is_not(None))).scalars())
+    shared = board.on_their_way_for(connection, run_id, word_id)
+    if waited_s > TRUST_S:
+        shared = [one for one in shared if one.moved_at >= now() - timedelta(seconds=TRUST_S)]
+    coming = {one.clip_id for one in shared}
+    return _Seen(
+        task,
+        task.run.settings.want - clips_had(connection, word_id),
+        any(outcome == "chosen" for _, _, outcome, _ in rows),
+        bool(board.news_of(connection, run_id, word_id, waiting)),
+        len(here - coming),
+        len([clip_id for clip_id in waiting if clip_id not in here and clip_id not in coming]),
+        tuple(shared),
+        _standing(connection, run_id, waited_s),
+    )
+
+
+def _standing(connection: Connection, run_id: str, waited_s: float) -> Waiting:
+    """How the run stands, without reading more than counts."""
+    query = select(run_words.c.state, run_words.c.stage, func.count().label("n")).where(
+        run_words.c.run_id == run_id, run_words.c.state.in_(board.OPEN)
+    )
+    counts = {(row.state, row.stage): row.n for row in connection.execute(query.group_by(run_words.c.state, run_words.c.stage))}
+    chosen = select(run_choices.c.choice_id).where(run_choices.c.run_id == run_id).limit(1)
+    moving = select(func.count(func.distinct(run_clips.c.word_id))).where(run_clips.c.run_id == run_id, run_clips.c.outcome == "chosen")
+    n_at_choose = counts.get((WordState.WORKING, Stage.CHOOSE), 0)
+    on_leave = moving.join(run_words, (run_words.c.run_id == run_clips.c.run_id) & (run_words.c.word_id == run_clips.c.word_id)).where(
+        run_words.c.state == WordState.WORKING, run_words.c.stage == Stage.CHOOSE
+    )
+    return Waiting(
+        n_waiting=n_at_choose - int(connection.execute(on_leave).scalar_one()),
+        n_upstream=sum(n for (_, stage), n in counts.items() if stage not in board.FROM_CHOOSE),
+        is_fetching=counts.get((WordState.WORKING, Stage.FETCH), 0) > 0,
+        is_first=connection.execute(chosen).first() is None,
+        waited_s=waited_s,
+    )
+
+
+def _size(pace: Pace, seen: _Seen) -> int:
+    return window_size(pace.rate.limit, pace.rate.window_s, pace.link_life_s, seen.n_missing)
+
+
+def _take_what_is_here(bench: Bench, run_id: str, word_id: int) -> None:
+    """Take over what other words' workflows found out, then the clips that are here, as many as are missing."""
+    with bench.database.write() as connection:
+        rows = run_rows.clips_of_word(connection, run_id, word_id)
+        waiting = [clip_id for clip_id, _, outcome, _ in rows if outcome == "waiting"]
+        news = board.news_of(connection, run_id, word_id, waiting)
+        for clip_id, (stage, outcome, reason) in news.items():
+            run_rows.set_run_clip(connection, run_id, word_id, clip_id, stage=stage, outcome=outcome, reason=reason)
+        task = load_task(connection, run_id, word_id)
+        n_missing = task.run.settings.want - clips_had(connection, word_id)
+        if n_missing <= 0 or any(outcome == "chosen" for _, _, outcome, _ in rows):
+            return
+        coming = {one.clip_id for one in board.on_their_way_for(connection, run_id, word_id)}
+        left = [clip_id for clip_id in waiting if clip_id not in news and clip_id not in coming]
+        free = select(clips.c.clip_id).where(clips.c.clip_id.in_(left), clips.c.media_id.is_not(None))
+        here = list(connection.execute(free).scalars())
+        taken = _ranked(connection, run_id, word_id, here)[:n_missing]
+        for clip_id in taken:
+            run_rows.set_run_clip(connection, run_id, word_id, clip_id, stage=Stage.CHOOSE, outcome="chosen")
+        if taken:
+            say(connection, task, f"{len(taken)} clips are here already" if len(taken) != 1 else "1 clip is here already")
+
+
+def _choose_for_all(bench: Bench, pace: Pace, seen: _Seen) -> bool:
+    """Choose for every word that is here, unless another has done it meanwhile. Returns: whether this word can go on now."""
+    run_id, word_id = seen.task.run.run_id, seen.task.word.word_id
+    month = _month(bench, pace, seen.task)
+    with bench.database.read() as connection:
+        model = load_approval_model(connection)
+    waited_s = seen.waiting.waited_s
+    trusted_since = now() - timedelta(seconds=TRUST_S) if waited_s > TRUST_S else None
+    with bench.database.write() as connection:
+        take_turn(connection, run_id)
+        still = _look(connection, run_id, word_id, waited_s)
+        if still.is_open and not still.has_chosen and still.is_in_window and is_ripe(still.waiting, _size(pace, still)):
+            Window(connection, seen.task.run, model, month, trusted_since=trusted_since).decide()
+            still = _look(connection, run_id, word_id, waited_s)
+    return still.has_chosen or not still.is_open or not still.n_to_fetch
+
+
+def _finish(bench: Bench, pace: Pace, seen: _Seen) -> WordEnd:
+    """The word ends. Downloads that others were expected to need and did not go to words that had ended for want of them."""
+    run_id, word_id = seen.task.run.run_id, seen.task.word.word_id
+    with bench.database.read() as connection:
+        sleepers = [stand for stand in board.stands(connection, run_id).values() if stand.is_asleep]
+        model = load_approval_model(connection) if sleepers else None
+    if model is not None and seen.waiting.n_upstream == 0:
+        month = _month(bench, pace, seen.task)
+        with bench.database.write() as connection:
+            take_turn(connection, run_id)
+            Window(connection, seen.task.run, model, month).decide()
+    with bench.database.write() as connection:
+        rows = run_rows.clips_of_word(connection, run_id, word_id)
+        return _end(connection, seen.task, rows, seen.n_missing)
+
+
+def _month(bench: Bench, pace: Pace, task: WordTask) -> MonthLeft:
+    n_left = bench.month_downloads_left(task.run.settings)
+    return MonthLeft(n_left, pace.resets_at() if n_left is not None else None)
+
+
+def _say_why(bench: Bench, seen: _Seen) -> None:
+    if seen.shared:
+        owners = list(dict.fromkeys(one.owner for one in seen.shared))
+        more = f" and {len(owners) - 1} more" if len(owners) > 1 else ""
+        clips_said = f"{len(seen.shared)} clips" if len(seen.shared) != 1 else "a clip"
+        said = f"Waits for {clips_said} shared with {owners[0]}{more}"
+    else:
+        said = f"{seen.n_to_fetch} clips wait for the next choice" if seen.n_to_fetch != 1 else "1 clip waits for the next choice"
+    if said != seen.task.row.detail:
+        with bench.database.write() as connection:
+            say(connection, seen.task, said)
+
+
+def _has(seen: _Seen) -> str:
+    want = seen.task.run.settings.want
+    return f"Waits for downloads with {want - seen.n_missing} of {want} clips"
+
+
+# Where downloads cost nothing ----------------------------------------------------------------------------------------
+
+
+def _choose_alone(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
+    """The word's best clips, as many as it misses."""
     with bench.database.write() as connection:
         task = load_task(connection, run_id, word_id)
         rows = run_rows.clips_of_word(connection, run_id, word_id)

@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 
 from core.model.runs import ENDED_WORD
 from core.pipeline.bench import Bench
+from core.pipeline.choose import choose_for_refill
 from core.pipeline.progress import clips_had
-from core.pipeline.work import WordStage
+from core.pipeline.work import WordEnd, WordStage
 from core.store import runs as run_rows
 from core.store.database import Database
 from core.store.tables import decisions, mappings, run_clips, run_words, runs
@@ -44,17 +45,20 @@ class Refill:
     def __init__(self, bench: Bench, stages: Sequence[WordStage]) -> None:
         self._bench = bench
         names = [stage.name for stage in stages]
-        self._round = list(stages)[names.index(ROUND_FROM) :]
+        self._after_choice = list(stages)[names.index(ROUND_FROM) + 1 :]
 
     def run_job(self, job_id: str) -> None:
         """Idempotent: each stage finds what was done."""
         with self._bench.database.read() as connection:
             payload = run_rows.load_job(connection, job_id).payload
         run_id, word_id = str(payload["run_id"]), int(payload["word_id"])
-        while True:
-            for stage in self._round:
-                end = stage.run(run_id, word_id)
-                if end is not None:
-                    with self._bench.database.write() as connection:
-                        run_rows.set_run_word(connection, run_id, word_id, state=end.state, reason=end.reason, detail=end.detail)
-                    return
+        while (end := self._go_round(run_id, word_id)) is None:
+            pass
+        with self._bench.database.write() as connection:
+            run_rows.set_run_word(connection, run_id, word_id, state=end.state, reason=end.reason, detail=end.detail)
+
+    def _go_round(self, run_id: str, word_id: int) -> WordEnd | None:
+        end = choose_for_refill(self._bench, run_id, word_id)
+        for stage in self._after_choice:
+            end = end or stage.run(run_id, word_id)
+        return end
