@@ -122,7 +122,7 @@ def _stage(progress: RunProgress, found: StageCount, now: RunNow) -> Markup:
     return div(
         div(span(found.stage.value.capitalize()), mark, cls="top"),
         span(f"{found.n_done:,}", "n"),
-        span(found.unit, "unit"),
+        span(found.unit, "unit", title=found.unit),
         div(meter(found.n_done / found.n_all if found.n_all else 0.0), cls="foot"),
         cls="on" if is_here else "",
     )

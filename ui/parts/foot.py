@@ -9,12 +9,14 @@ import streamlit as st
 
 from core.model.runs import RunStatus
 from ui.cli.session import actor
+from ui.parts.discover_limiter import limits_of
 
 if TYPE_CHECKING:
+    from core.services.run_now import SourceLimits
     from core.wiring import App
 
 EVERY_S = 2.0
-ICONS = {"judge": "psychology", "transcriber": "hearing", "source": "movie", "target": "cloud_upload"}
+ICONS = {"judge": "psychology", "transcriber": "hearing", "source": "movie", "settings": "error", "target": "cloud_upload"}
 
 
 @st.fragment(run_every=EVERY_S)
@@ -49,6 +51,19 @@ def _line(icon: str, text: str, *, is_bad: bool = False) -> str:
 
 
 def draw_page_foot(app: App) -> None:
-    """The last line: judge, recogniser, source, target."""
-    parts = "".join(_line(ICONS.get(provider.name, "info"), provider.uses, is_bad=not provider.is_ok) for provider in app.providers())
+    """The last line: judge, recogniser, source with what is left of its month, target."""
+    limits = limits_of(app)
+    uses = {"source": source_line(limits)} if limits is not None else {}
+    parts = "".join(
+        _line(ICONS.get(provider.name, "info"), uses.get(provider.name, provider.uses), is_bad=not provider.is_ok)
+        for provider in app.providers()
+    )
     st.html(f'<div class="wordreel-foot">{parts}</div>')
+
+
+def source_line(limits: SourceLimits) -> str:
+    """`ClipCafe, 3,588 requests left this month`; the rate where no month's quota is known."""
+    left = limits.requests.n_left
+    if left is not None:
+        return f"ClipCafe, {left:,} requests left this month"
+    return f"ClipCafe, {limits.rate.limit:,} requests in {limits.rate.window_s:g} s, month’s requests not known"
