@@ -20,6 +20,7 @@ from core.store.database import Database
 
 if TYPE_CHECKING:
     from core.adapters.clipcafe_calls import Limits
+    from core.adapters.clipcafe_line import Line
     from core.adapters.isolated import IsolatedPool
     from core.adapters.openai_server import OpenAIServer
     from core.adapters.source_clipcafe import ClipCafeSource
@@ -176,6 +177,13 @@ class Providers:
 
         return PausePoint(self.database).on_wait
 
+    @cached_property
+    def _clipcafe_line(self) -> Line:
+        """The one in which this process's requests stand, whatever becomes of key and limits."""
+        from core.adapters.clipcafe_line import Line
+
+        return Line()
+
     @property
     def limits(self) -> Limits:
         """What ClipCafe's plan allows, and how much of it is used, by all processes of this workspace."""
@@ -196,7 +204,7 @@ class Providers:
         config, limits = self.config, self.limits
 
         def build() -> ClipCafeSource:
-            calls = CountedCalls(self.database, self.run_ledger, limits, on_wait=self._on_wait)
+            calls = CountedCalls(self.database, self.run_ledger, limits, on_wait=self._on_wait, line=self._clipcafe_line)
             downloads_path, scale = config.home_path / "downloads", self._clipcafe_time_scale
             return ClipCafeSource(config.clipcafe_base_url, config.clipcafe_key, calls, downloads_path, time_scale=scale)
 
