@@ -1,60 +1,109 @@
-"""What stands behind each port, which keys are set, and where clips can go."""
+"""What stands behind each port, which model is chosen, and where clips can go."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import SECRETS
+import streamlit as st
+
+from core.rules.prices import DEFAULT_PRICES
 from ui.parts import page
-from ui.parts.markup import chip, div, el, icon, show, span, table
+from ui.parts.figures import moment
+from ui.parts.markup import Markup, chip, div, el, icon, show, span, table
+from ui.parts.settings_fields import BEST, RUBRIC, SPEECH, is_changed, origin_of
 
 if TYPE_CHECKING:
-    from core.wiring import App
+    from core.wiring import App, Provider
 
-NAMES = {"judge": "Judge", "transcriber": "Speech", "source": "Clips", "target": "Target", "aligner": "Word times"}
-KEYS = (
-    ("WHISPER_MODEL", "Whisper model", "whisper_model"),
-    ("BACKEND_URL", "Backend address", "backend_url"),
-    ("BACKEND_TOKEN", "Backend token", "backend_token"),
-    ("DATABASE_URL", "Database", "database_url"),
-    ("MEDIA_URL", "Clips are kept at", "media_url"),
-)
-UNSET = {
-    "WHISPER_MODEL": "not set: captions with forced alignment time the words",
-    "BACKEND_URL": "not set: the practice backend takes the clips",
-    "BACKEND_TOKEN": "not set",
-    "DATABASE_URL": "not set: SQLite in the workspace",
-    "MEDIA_URL": "not set: the workspace",
-}
+NAMES = {"settings": "Settings", "source": "Clips", "transcriber": "Speech", "judge": "Judge"}
+"""The rows, in their order; the target has its own list, the aligner belongs to the recogniser."""
+NO_JUDGE = re.compile(r"embed|whisper|tts|dall-e|image|moderation|realtime|audio|transcribe|speech|sora|babbage|davinci|rerank|search")
+"""Names of models that answer no chat."""
+USUAL_MODELS = tuple(model for model in DEFAULT_PRICES if not NO_JUDGE.search(model))
 
 
 def draw_providers(app: App) -> None:
-    """A row for each: what is used, why, and how to get the better one."""
+    """A row for each: what is used, why, how to get the better one, and the choice where there is one."""
     page.section("Providers", "what is used now, and why")
-    rows = []
-    for provider in app.providers():
-        mark = icon("check_circle", "ok", "works") if provider.is_ok else icon("error", "bad", "does not work")
-        about = div(
-            el("strong", provider.uses), el("small", provider.why), el("small", provider.better, cls="better") if provider.better else None
-        )
-        rows.append(div(mark, span(NAMES.get(provider.name, provider.name.capitalize()), "name"), about, cls="wr-provider"))
-    show(*rows)
+    found = {provider.name: provider for provider in app.providers()}
+    with st.container(key="wr-providers", gap=None):
+        for name in NAMES:
+            if name in found:
+                with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"wr-provider-{name}"):
+                    _draw_provider(app, found[name])
 
 
-def draw_keys(app: App) -> None:
-    """Names of the environment, each with where it comes from. A secret is masked: nothing of it reaches the page."""
-    page.section("Keys and addresses", "read at start from the environment, .env or .env.secrets")
-    rows = []
-    for variable, name, attribute in KEYS:
-        value = str(getattr(app.config, attribute))
-        if not value:
-            rows.append(div(span(name, "name"), span(UNSET[variable], "dim"), span(variable, "mono dim"), cls="wr-key2"))
-            continue
-        shown = "••••••••••••" if variable in SECRETS else value
-        origin = app.config.origins.get(variable, "")
-        where = f"from {variable}" if origin == "environment" else f"from {origin}"
-        rows.append(div(span(name, "name"), el("code", span(shown), span(where)), icon("lock", "dim", "locked here"), cls="wr-key2"))
-    show(*rows)
+def _draw_provider(app: App, provider: Provider) -> None:
+    label = NAMES[provider.name]
+    mark = icon("check_circle", "ok", "works") if provider.is_ok else icon("error", "bad", "does not work")
+    about = div(
+        el("strong", provider.uses),
+        _why(app, provider),
+        el("small", provider.better, cls="better") if provider.better else None,
+    )
+    show(div(mark, span(label, "name"), about, cls="wr-provider"))
+    if provider.name == "judge":
+        _choose_judge(app)
+    elif provider.name == "transcriber":
+        _choose_speech(app)
+
+
+def _why(app: App, provider: Provider) -> Markup:
+    """Why it is in use: what is about to change, who chose it here, or what the provider itself says."""
+    if is_changed(NAMES[provider.name]):
+        return el("small", f"{st.session_state[f'rule_{provider.name}']} from the next run, once it is saved.", cls="accent")
+    chosen = app.settings.newest().get(provider.name)
+    if provider.is_ok and chosen is not None and chosen.value is not None and not origin_of(app, provider.name.upper()):
+        return el("small", f"{chosen.actor} chose it on {moment(chosen.set_at)}.")
+    return el("small", provider.why)
+
+
+def _choose_judge(app: App) -> None:
+    chosen, model = origin_of(app, "JUDGE"), origin_of(app, "JUDGE_MODEL")
+    if model or (chosen and app.config.judge == "rubric"):
+        show(_locked("JUDGE_MODEL" if model else "JUDGE"), width="content")
+        return
+    known = app.keys.row("OPENAI_API_KEY").test
+    models = [name for name in known.models if not NO_JUDGE.search(name)] if known is not None and known.models else list(USUAL_MODELS)
+    options = list(dict.fromkeys([*([] if chosen else [BEST, RUBRIC]), *_present("rule_judge", unless=(BEST, RUBRIC)), *models]))
+    st.selectbox(
+        "Judge",
+        options,
+        key="rule_judge",
+        label_visibility="collapsed",
+        width=176,
+        accept_new_options=True,
+        help="A model's name can be typed.",
+    )
+
+
+def _choose_speech(app: App) -> None:
+    if origin_of(app, "TRANSCRIBER"):
+        show(_locked("TRANSCRIBER"), width="content")
+        return
+    config = app.config
+    names = [
+        "captions",
+        *(["whisper"] if config.whisper_model else []),
+        *(["openai"] if config.openai_api_key or config.openai_base_url else []),
+    ]
+    options = list(dict.fromkeys([BEST, *_present("rule_transcriber"), *(SPEECH[name] for name in names)]))
+    shown = {SPEECH["whisper"]: f"Whisper {Path(config.whisper_model).name}"} if config.whisper_model else {}
+    st.selectbox(
+        "Speech", options, key="rule_transcriber", label_visibility="collapsed", width=176, format_func=lambda name: shown.get(name, name)
+    )
+
+
+def _present(key: str, unless: tuple[str, ...] = ()) -> list[str]:
+    """What the field holds now: it stays among the options."""
+    held = st.session_state.get(key)
+    return [held] if held and held not in unless else []
+
+
+def _locked(variable: str) -> Markup:
+    return el("span", icon("lock", "", "locked here"), span(f"from {variable}"), cls="wr-locked")
 
 
 def draw_targets(app: App) -> None:
@@ -65,15 +114,9 @@ def draw_targets(app: App) -> None:
         mark = icon("radio_button_checked", "accent", "offered first") if place == 0 else icon("radio_button_unchecked", "dim")
         name = "Production" if target.is_production else "Practice backend"
         where = target.name if target.is_production else "on this machine"
-        rows.append(
-            [
-                mark,
-                name,
-                where,
-                chip("cloud", "Production", "accent") if target.is_production else chip("science", "Not production", "warn"),
-            ]
-        )
+        state = chip("cloud", "Production", "accent") if target.is_production else chip("science", "Not production", "warn")
+        rows.append([mark, name, where, state])
     heads = [("", ""), ("Target", "strong"), ("Where", ""), ("", "right")]
     show(table(heads, rows, label="Export targets", widths="26px 30% auto 128px"))
     if not app.config.backend_url:
-        page.note("Set BACKEND_URL and BACKEND_TOKEN, and start again, to send to production.")
+        page.note("Enter the backend's address, and its token, under Keys to send to production.")
