@@ -6,6 +6,7 @@ import threading
 import wave
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from core.store.ledger_rows import spent_usd, totals
 from core.store.tables import ledger
 from core.timing import now
 from tests.loopback.openai import KEY, LoopbackOpenAI, Misbehaviour
+from tests.loopback.postgres import fresh_database, serve_postgres
 
 REPEAT, KEEP = DoubtPolicy.REPEAT, DoubtPolicy.KEEP_IN_DOUBT
 
@@ -153,7 +155,22 @@ def test_a_lost_workers_call_is_repeated_only_within_the_limit(database: Databas
     assert [entry.state for entry in entries(database)] == ["in_doubt", "done"]
 
 
-def test_two_workers_and_sixteen_threads_never_pass_it_together(database: Database) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database with two workers, of either kind."""
+    with ExitStack() as opened:
+        url = ""
+        if request.param == "postgresql":
+            url = opened.enter_context(fresh_database(opened.enter_context(serve_postgres()), "budget"))
+        database = Database(tmp_path / "shared", url)
+        opened.callback(database.close)
+        for worker_id in ("w1", "w2"):
+            register(database, Identity(worker_id, "h", 1, "x"), [])
+        yield database
+
+
+def test_two_workers_and_sixteen_threads_never_pass_it_together(shared: Database) -> None:
+    database = shared
     books = [Ledger(database, worker_id) for worker_id in ("w1", "w2")]
     most, outcomes, lock = [0.0], Counter[str](), threading.Lock()
     all_ready = threading.Barrier(16)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from core.errors import BadAnswer, KeyRefused, ProviderUnavailable, RateLimited
 from core.pipeline.janitor import Identity, WorkerLost, give_up, register
@@ -16,6 +16,7 @@ from core.store.database import Database
 from core.store.ledger_rows import totals
 from core.store.tables import ledger
 from core.timing import now
+from tests.loopback.invariants import check_ledger, check_rate
 from tests.loopback.toy_work import wait_for
 
 CALL = PaidCall("openai", "judge", "m", "3", "is this good?")
@@ -123,9 +124,9 @@ def test_a_bad_answer_was_paid_and_is_not_asked_again(database: Database) -> Non
     assert of_run(database).paid_calls == 1
 
 
-def leave_intent(database: Database, worker_id: str) -> None:
+def leave_intent(database: Database, worker_id: str, call: PaidCall = CALL) -> None:
     with database.write() as connection:
-        row = {"call_key": CALL.key, "attempt": 1, "provider": "openai", "operation": "judge", "model": "m", "prompt_version": "3"}
+        row = {"call_key": call.key, "attempt": 1, "provider": "openai", "operation": "judge", "model": "m", "prompt_version": "3"}
         connection.execute(insert(ledger).values(**row, run_id="r1", state="intended", worker_id=worker_id, intended_at=now()))
 
 
@@ -177,6 +178,36 @@ def test_an_answer_that_comes_after_the_worker_was_given_up_stays_in_doubt(datab
     assert states(database) == ["in_doubt", "done"]
     with database.read() as connection:
         assert "grave" not in str(connection.execute(select(ledger.c.answer)).all())
+
+
+def test_the_ledger_is_checked_against_what_the_provider_counted(database: Database) -> None:
+    """The check itself: it passes what may be, and fails what must not."""
+    book, provider = Ledger(database, "w1"), Provider(Answer(None), ProviderUnavailable("Gone."))
+    book.call(CALL, provider, run_id="r1", policy=KEEP)
+    other = PaidCall("openai", "judge", "m", "3", "another")
+    with pytest.raises(ProviderUnavailable):
+        book.call(other, provider, run_id="r1", policy=KEEP)
+    for n_answered in (1, 2):  # the one in doubt was carried out, or not
+        check_ledger(database, {"judge": n_answered})
+    for wrong in ({"judge": 0}, {"judge": 3}, {"judge": 1, "search": 1}, {}):
+        with pytest.raises(AssertionError):
+            check_ledger(database, wrong)
+    check_ledger(database, {}, provider="clipcafe")
+    leave_intent(database, "w2", PaidCall("openai", "judge", "m", "3", "a third"))
+    with pytest.raises(AssertionError, match="still intended"):
+        check_ledger(database, {"judge": 1})
+    check_ledger(database, {"judge": 3}, may_be_under_way=True)
+    with database.write() as connection:
+        connection.execute(update(ledger).values(state="done", call_key="the same", attempt=ledger.c.entry_id))
+    with pytest.raises(AssertionError, match="twice"):
+        check_ledger(database, {"judge": 3})
+
+
+def test_the_rate_is_checked_at_the_provider() -> None:
+    check_rate([0.0, 1.0, 2.0, 10.0, 11.0], 3, 10.0)
+    check_rate([], 3, 10.0)
+    with pytest.raises(AssertionError, match=r"4 requests came within 9\.9"):
+        check_rate([9.9, 0.0, 1.0, 2.0], 3, 10.0)
 
 
 def test_equal_text_in_another_field_is_another_call() -> None:

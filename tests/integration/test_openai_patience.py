@@ -27,9 +27,11 @@ from core.store.database import Database
 from core.store.rate_slots import RateSlots
 from core.store.rate_tables import rate_limits
 from core.store.tables import ledger
+from tests.loopback.invariants import check_ledger
 from tests.loopback.openai import KEY, LoopbackOpenAI, Misbehaviour
 
 M = Misbehaviour
+OPERATIONS = {"/chat/completions": "judge", "/audio/transcriptions": "transcribe"}
 WORDS = [VocabularyWord(1, "abandon"), VocabularyWord(2, "ship")]
 
 
@@ -73,6 +75,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     with LoopbackOpenAI(silence_s=2.0) as loopback:
         made = World(tmp_path, loopback)
         yield made
+        check_ledger(made.database, Counter(OPERATIONS[seen.path] for seen in loopback.paid))
         made.server.close()
         made.database.close()
 
