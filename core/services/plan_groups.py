@@ -17,6 +17,7 @@ class PlanGroups:
     """Each word of a choice once: read − covered − in review − in another run − at production = to search."""
 
     chosen: ChosenWords
+    source: Source
     to_search: tuple[WordPlan, ...]
     covered: tuple[WordPlan, ...]
     in_review: tuple[WordPlan, ...]
@@ -36,19 +37,25 @@ class PlanGroups:
         """Of the unfinished runs that have the words of `in_run`."""
         return tuple(sorted({word.in_run for word in self.in_run if word.in_run is not None}))
 
+    def searches_of(self, word: WordPlan) -> int | None:
+        """Requests to search for the word; 0 is free, as own films always are. None for a word that is not searched."""
+        if not word.n_wanted:
+            return None
+        return 0 if self.source is Source.LIBRARY else word.n_searches
+
     def level_of(self, word: WordPlan) -> str:
         """Empty for a word on no levelled list."""
         return self.levels.get(word_key(word.word), "")
 
 
-def group_words(database: Database, chosen: ChosenWords, planned: Sequence[WordPlan], want: int) -> PlanGroups:
+def group_words(database: Database, chosen: ChosenWords, planned: Sequence[WordPlan], want: int, source: Source) -> PlanGroups:
     """Sort each word into the first group that holds for it."""
     groups: dict[str, list[WordPlan]] = {name: [] for name in ("to_search", "covered", "in_review", "in_run", "in_production")}
     for word in planned:
         groups[_group_of(word, want)].append(word)
     with database.read() as connection:
         levels = levels_of_words(connection, is_demo=chosen.is_demo)
-    return PlanGroups(chosen, **{name: tuple(words) for name, words in groups.items()}, levels=levels)
+    return PlanGroups(chosen, source, **{name: tuple(words) for name, words in groups.items()}, levels=levels)
 
 
 def _group_of(word: WordPlan, want: int) -> str:

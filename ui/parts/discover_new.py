@@ -99,7 +99,8 @@ def _grouped(app: App, choice: WordChoice, settings: RunSettings, runs: Sequence
     """Read the choice and show it; an error of the choice is shown in its place."""
     try:
         chosen = app.discovery.choose(choice, want=settings.want, is_kept=False)
-        groups = group_words(app.database, chosen, app.discovery.plan_words(chosen, settings.want, settings), settings.want)
+        planned = app.discovery.plan_words(chosen, settings.want, settings)
+        groups = group_words(app.database, chosen, planned, settings.want, settings.source)
     except WordreelError as error:
         page.error_box(error)
         return None

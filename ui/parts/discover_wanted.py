@@ -99,7 +99,7 @@ def _tables(groups: PlanGroups, want: int) -> None:
 def _row(groups: PlanGroups, word: WordPlan, want: int) -> list[object]:
     return [
         word_link(word.word, is_demo=groups.chosen.is_demo), groups.level_of(word), pips(min(word.n_approved, want), want),
-        word.n_wanted or "", _last_search(word), _costs(word),
+        word.n_wanted or "", _last_search(word), _costs(groups, word),
     ]  # fmt: skip
 
 
@@ -111,7 +111,8 @@ def _last_search(word: WordPlan) -> str:
     return f"{day(word.searched_at)}, {count(word.n_hits_kept or 0, 'hit')} kept"
 
 
-def _costs(word: WordPlan) -> Markup | str:
-    if not word.n_wanted:
+def _costs(groups: PlanGroups, word: WordPlan) -> Markup | str:
+    n = groups.searches_of(word)
+    if n is None:
         return ""
-    return count(word.n_searches, "search", "searches") if word.n_searches else span("free", "ok")
+    return count(n, "search", "searches") if n else span("free", "ok")

@@ -10,11 +10,10 @@ import streamlit as st
 from core.model.clips import Source
 from core.model.runs import RunStatus, WordState
 from core.services.run_choices import count_choices
-from core.services.run_now import NowKind, times_in_line, waits_for_slot
+from core.services.run_now import NowKind, span_of, times_in_line, waits_for_slot
 from core.services.run_progress import n_stages_done
 from ui.parts import page
 from ui.parts.discover_choices import draw_choices
-from ui.parts.figures import duration
 from ui.parts.markup import Markup, el, icon, show, span, state, table
 from ui.parts.ways import word_link
 
@@ -106,7 +105,7 @@ def _state(progress: RunProgress, word: RunWordRow, now: RunNow, in_line: dict[i
     if word.state is WordState.QUEUED:
         waits = "Paused, place kept" if progress.run.status is RunStatus.PAUSED else "Next in line" if is_next else "In line"
         wait_s = in_line.get(word.word_id)
-        return state("hourglass_top", f"{waits}, {duration(round(wait_s))}" if wait_s and wait_s >= 1 else waits, "dim")
+        return state("hourglass_top", f"{waits}, {span_of(wait_s)}" if wait_s and wait_s >= 1 else waits, "dim")
     if word.state is WordState.DONE:
         done = word.detail if word.n_heard and word.detail else "Has what it wants"
         return el("span", icon("fact_check", "accent"), span(done), cls="wr-state")
