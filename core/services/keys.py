@@ -181,7 +181,9 @@ class Keys:
         kind = _kind(variable)
         values = self._values()
         tester = self._testers.get(variable)
-        if tester is None or not self._row(kind, values, None).can_test:
+        if tester is None:
+            raise NotFound(f"The {kind.label} has no test.")
+        if variable not in values:
             raise NotFound(f"There is nothing to test: no {kind.label} is set.", hint=f"Enter it, or set {variable}.")
         began_s = time.perf_counter()
         try:

@@ -62,7 +62,7 @@ def _draw_row(app: App, row: KeyRow) -> None:
         else:
             _draw_field(app, row, field)
         is_asked = st.form_submit_button(
-            "Test", key=f"test_{row.variable}", help=_cost(row), disabled=not row.can_test, on_click=_take, args=(app, row, field)
+            "Test", key=f"test_{row.variable}", help=_cost(row), disabled=row.is_locked and not row.can_test, on_click=_take, args=(app, row, field)
         )
         with st.container(width=28, key=f"wr-keyremove-{row.variable}"):
             if row.origin == ".env.secrets":
