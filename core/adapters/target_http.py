@@ -103,7 +103,8 @@ class HttpTarget:
         """See `core.ports.ExportTarget.words_with_videos`. One request a word; None from a backend without that address."""
         counts: dict[str, int] = {}
         for word in words:
-            with self._exchange("GET", "/v3/api/check-word-videos", params={"word": word, "lang": language}) as response:
+            asked = {"params": {"word": word, "lang": language}, "timeout": QUICK_S}
+            with self._exchange("GET", "/v3/api/check-word-videos", deadline_s=QUICK_S, **asked) as response:
                 body = self._body(response, MAX_ANSWER_BYTES)
             if response.status_code == 404:
                 return None

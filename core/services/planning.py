@@ -154,7 +154,7 @@ def _say_requests(look: Look, settings: RunSettings, asked: Asked) -> list[str]:
     if n_pages > 1 and any(word.n_searches and word.searched_at is None for _, word in look.open):
         says.append(f"One request a search; a word with many hits takes up to {n_pages}, {PAGE_SIZE} hits each.")
     if asked.fresh_links:
-        says.append(f"Up to {asked.fresh_links:,} downloads are of hits kept from before, whose links are dead: a link lives 5 minutes.")
+        says.append("Fresh links are for hits kept from before: a link lives 5 minutes from its search on.")
     if asked.downloads < asked.n_wanted:
         says.append(f"{asked.n_wanted:,} clips are wanted, and {asked.downloads:,} downloads are allowed.")
     if asked.downloads:

@@ -43,21 +43,27 @@ class Production:
     def __init__(self, target: Callable[[], ExportTarget | None], *, counter_s: Callable[[], float] = time.monotonic) -> None:
         self._target = target
         self._counter_s = counter_s
-        self._kept: dict[tuple[str, str], tuple[float, ProductionAnswer]] = {}
+        self._kept: dict[str, tuple[float, ProductionAnswer]] = {}
         self._lock = threading.Lock()
 
     def answer(self, bundle: str, words: Sequence[str]) -> ProductionAnswer:
         """What the backend says of a bundle of these words. Never raises: a backend that fails is a note."""
-        target = self._target()
-        if target is None or not target.is_production or not bundle or not words:
+        if not bundle or not words:
             return ProductionAnswer()
         with self._lock:
-            asked_s, known = self._kept.get((target.url, bundle), (0.0, None))
+            asked_s, known = self._kept.get(bundle, (0.0, None))
             if known is not None and self._counter_s() - asked_s < KEEP_S:
                 return known
-            found = _ask(target, bundle, words)
-            self._kept[target.url, bundle] = (self._counter_s(), found)
+            found = self._ask(bundle, words)
+            self._kept[bundle] = (self._counter_s(), found)
         return found
+
+    def _ask(self, bundle: str, words: Sequence[str]) -> ProductionAnswer:
+        try:
+            target = self._target()
+        except WordreelError as error:
+            return ProductionAnswer("", None, f"The backend cannot be asked which words have clips: {error.message}")
+        return ProductionAnswer() if target is None or not target.is_production else _ask(target, bundle, words)
 
 
 def _ask(target: ExportTarget, bundle: str, words: Sequence[str]) -> ProductionAnswer:

@@ -14,13 +14,24 @@ from core.adapters.target_fake import FakeTarget
 from core.adapters.target_folder import FolderTarget
 from core.adapters.target_http import HttpTarget
 from core.adapters.target_practice import PracticeTarget
-from core.errors import ExportError, NotFound
+from core.errors import ExportError, NotFound, ProviderError
 from core.model.exports import ItemStatus, WordMapping
 from core.ports import ExportTarget
 from core.rules.payload import payload_size
 from core.rules.sending import send_isolating
 from tests.loopback.backend import LoopbackBackend
 from tests.loopback.items import make_item
+
+
+@pytest.fixture
+def server(tmp_path):
+    with LoopbackBackend(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def backend(server):
+    return server.backend
 
 
 @pytest.fixture(params=["http", "practice", "folder", "fake"])
@@ -34,10 +45,20 @@ def target(request, tmp_path):
         yield PracticeTarget(backend)
         backend.close()
     else:
-        with LoopbackBackend(tmp_path) as server:
-            target = HttpTarget(server.url)
-            yield target
-            target.close()
+        target = HttpTarget(request.getfixturevalue("server").url)
+        yield target
+        target.close()
+
+
+def fill(request, target, words) -> bool:
+    """Whether the target knows bundles, with one filled."""
+    if isinstance(target, FakeTarget):
+        target.bundles["toefl_beginner"] = tuple(words)
+    elif isinstance(target, PracticeTarget):
+        target._backend.fill_bundle("toefl_beginner", words)
+    elif isinstance(target, HttpTarget):
+        request.getfixturevalue("backend").fill_bundle("toefl_beginner", words)
+    return not isinstance(target, FolderTarget)
 
 
 def test_it_is_an_export_target(target: ExportTarget):
@@ -64,6 +85,23 @@ def test_the_same_again_is_updated_and_there_once(target, tmp_path):
     assert (second.mappings_created, second.mappings_skipped) == (1, 1)
     assert target.words_with_videos(["refer", "manual", "absent"], "en") == {"refer": 1, "manual": 1, "absent": 0}
     assert target.words_with_videos(["refer"], "de") == {"refer": 0}
+
+
+def test_the_words_of_a_bundle_that_want_videos(target, tmp_path, request):
+    words = ["refer", "manual", "o'clock", "café"]
+    has_bundles = fill(request, target, words)
+    assert target.words_needing_videos("toefl_beginner") == (frozenset(words) if has_bundles else None)
+    target.send("s", [make_item(tmp_path, "a")])
+    assert target.words_needing_videos("toefl_beginner") == (frozenset(words) - {"refer"} if has_bundles else None)
+
+
+def test_a_bundle_that_is_not_there_has_no_answer(target):
+    for name in ("unit-12", "../../x", "a b?c#d"):
+        try:
+            found = target.words_needing_videos(name)
+        except ProviderError:
+            continue
+        assert found is None
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,10 @@ class LoopbackBackend:
     """A request that holds one of these slugs loses its connection, every time."""
     misbehaviours: deque[Misbehaviour] = field(default_factory=deque)
     """Used up one an upload."""
+    on_bundles: Misbehaviour | None = None
+    """How it answers each question about a bundle's words."""
+    bundles_body: bytes | None = None
+    """Its 200 to that question, in place of the true one."""
     silence_s: float = 5.0
     retry_after: str | None = None
     redirect_to: str = ""
@@ -156,6 +160,11 @@ class _Misbehaving:
         if scope["path"] != UPLOAD_PATH:
             if control.is_old and ("check-word" in scope["path"] or "/bundles/" in scope["path"]):
                 return await _answer(send, 404, "text/html", b"<h1>Not Found</h1>")
+            if "/bundles/" in scope["path"] and control.on_bundles is not None:
+                is_cut = control.on_bundles is Misbehaviour.CUT_BEFORE
+                return await (_cut(send) if is_cut else self._reply(send, control.on_bundles, 200, b"{}"))
+            if "/bundles/" in scope["path"] and control.bundles_body is not None:
+                return await _answer(send, 200, "application/json", control.bundles_body)
             return await self.app(scope, receive, send)
         body = bytearray()
         while True:
