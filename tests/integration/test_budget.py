@@ -157,21 +157,22 @@ def test_a_lost_workers_call_is_repeated_only_within_the_limit(database: Databas
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A database with two workers, of either kind."""
+    """A database of either kind, with sixteen workers."""
     with ExitStack() as opened:
         url = ""
         if request.param == "postgresql":
             url = opened.enter_context(fresh_database(opened.enter_context(serve_postgres()), "budget"))
         database = Database(tmp_path / "shared", url)
         opened.callback(database.close)
-        for worker_id in ("w1", "w2"):
-            register(database, Identity(worker_id, "h", 1, "x"), [])
+        for number in range(16):
+            register(database, Identity(f"w{number}", "h", 1, "x"), [])
         yield database
 
 
-def test_two_workers_and_sixteen_threads_never_pass_it_together(shared: Database) -> None:
+@pytest.mark.parametrize("n_workers", [2, 16])
+def test_workers_and_their_sixteen_threads_never_pass_it_together(shared: Database, n_workers: int) -> None:
     database = shared
-    books = [Ledger(database, worker_id) for worker_id in ("w1", "w2")]
+    books = [Ledger(database, f"w{number}") for number in range(n_workers)]
     most, outcomes, lock = [0.0], Counter[str](), threading.Lock()
     all_ready = threading.Barrier(16)
 
@@ -186,7 +187,7 @@ def test_two_workers_and_sixteen_threads_never_pass_it_together(shared: Database
         for turn in range(3):
             try:
                 call = question(place * 3 + turn, 0.1)
-                books[place % 2].call(call, perform, run_id="r1", policy=REPEAT, budget_usd=2.0)
+                books[place % n_workers].call(call, perform, run_id="r1", policy=REPEAT, budget_usd=2.0)
                 outcome = "made"
             except BudgetReached:
                 outcome = "refused"
