@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event, inspect, text
@@ -32,6 +33,8 @@ class Database:
         self.path = home_path / "app.db"
         self._inode: int | None = None
         self._is_known = False
+        self._turn: AbstractContextManager[object] = threading.RLock() if self.is_embedded else nullcontext()
+        """SQLite has one writer at a time. Threads that stood in line at its own lock would sleep, look again and starve one another."""
         if self.is_embedded:
             self._open_embedded()
         else:
@@ -124,7 +127,7 @@ class Database:
         Raises: DatabaseUnavailable, DiskFull, DatabaseCorrupt; every other error of the block as it is.
         """
         try:
-            with self.engine.connect() as connection:
+            with self._turn, self.engine.connect() as connection:
                 connection = connection.execution_options(writes=True)
                 with connection.begin():
                     yield connection

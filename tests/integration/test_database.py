@@ -9,7 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -261,6 +264,26 @@ def test_locked_by_another_program(database: Database, home: Path) -> None:
         other.rollback()
     put(database)
     assert count(database) == 1
+
+
+def test_threads_of_one_program_stand_in_line_and_none_is_told_that_it_is_locked(database: Database) -> None:
+    """With SQLite's own lock alone, whoever comes while another is not quick enough gives up."""
+    impatient(database)
+    is_held = threading.Event()
+
+    def hold() -> None:
+        with database.write() as connection:
+            connection.execute(insert(settings_events).values(name="want", value=1, actor="t", set_at=now()))
+            is_held.set()
+            time.sleep(0.5)
+
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(hold)
+        assert is_held.wait(10)
+        for done in [pool.submit(put, database) for _ in range(3)]:
+            done.result(20)
+        slow.result(20)
+    assert count(database) == 4
 
 
 def test_a_full_disk_leaves_what_was_there(database: Database) -> None:
