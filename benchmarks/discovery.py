@@ -27,6 +27,7 @@ What the figures mean
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -101,6 +102,7 @@ def compare(options: argparse.Namespace, folder: Path) -> int:
         world.films.prepare(world.corpus)
         seen = run_through_kills(world, options)
         world.stop_workers()
+        write_arrivals(world, seen, folder / "arrivals.json")
         world.check()
         figures = our_figures(world, seen, options)
         old_tokens, lean_tokens = count_old_tokens(searched(world, options.clips), fetched(world))
@@ -161,6 +163,14 @@ def kill_and_restart(world: PaidWorld, scale: float) -> tuple[float, float]:
             raise SystemExit(f"A worker ended by itself: {world.log_path.read_text(errors='replace')[-2000:]}")
         time.sleep(0.02)
     return killed_s, time.monotonic()
+
+
+def write_arrivals(world: PaidWorld, seen: Measured, path: Path) -> None:
+    """For a look at what came when, in seconds from the launch; it stays where `--keep` names a folder."""
+    came = [(round(at_s - seen.launched_s, 3), kind) for at_s, kind in world.clipcafe.arrivals]
+    judged = [round(one.at_s - seen.launched_s, 3) for one in world.openai.seen]
+    dead = [(round(before - seen.launched_s, 3), round(after - seen.launched_s, 3)) for before, after in seen.dead]
+    path.write_text(json.dumps({"clipcafe": came, "openai": judged, "dead": dead}))
 
 
 def cpu_seconds() -> tuple[float, float]:

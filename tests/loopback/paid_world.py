@@ -23,6 +23,7 @@ from typing import Any
 from core.config import load_config
 from core.store.database import Database
 from core.store.media_files import media_files
+from core.store.media_rows import stored_media_ids
 from tests.conftest import REPO_PATH
 from tests.loopback import clipcafe, openai
 from tests.loopback.clipcafe import LoopbackClipCafe
@@ -119,7 +120,7 @@ class PaidWorld:
     def started_worker(self, *, scale: float | None = None) -> subprocess.Popen[bytes]:
         """A worker that beats."""
         process = self.start_worker(scale=scale)
-        wait_until(lambda: (self.home / "app.db").exists() and process.pid in live_workers(self.home), "a live worker")
+        wait_until(lambda: (self.home / "workspace").exists() and process.pid in live_workers(self.home), "a live worker")
         return process
 
     def kill_worker(self) -> None:
@@ -173,11 +174,13 @@ class PaidWorld:
         return {**self.clipcafe.answered, **paid}
 
     def check(self) -> None:
-        """I1 to I6, when nothing is under way: with what both providers counted."""
+        """I1 to I6, when nothing is under way: with what both providers counted. What a kill left half-written is swept first."""
         config = load_config(self.cli._environ(), root_path=self.cli.program)
-        database = Database(self.home)
+        database, files = Database(self.home), media_files(config)
         try:
-            check_all(database, media_files(config), secrets=SECRETS)
+            with database.read() as connection:
+                files.sweep(stored_media_ids(connection), older_than_s=0)
+            check_all(database, files, secrets=SECRETS)
             check_ledger(database, self.counted())
         finally:
             database.close()
