@@ -43,7 +43,8 @@ def totals(connection: Connection, run_id: str) -> LedgerTotals:
         ).where(mine)
     ).one()
     follows = and_(earlier.c.call_key == ledger.c.call_key, earlier.c.attempt == ledger.c.attempt - 1, earlier.c.state == "in_doubt")
-    n_repeated = connection.execute(select(func.count()).select_from(ledger.join(earlier, follows)).where(mine)).scalar_one()
+    repeated = select(func.count()).select_from(ledger.join(earlier, follows)).where(mine, ledger.c.attempt > 1)
+    n_repeated = connection.execute(repeated).scalar_one()
     return LedgerTotals(n_done, n_doubt, n_repeated, float(cost_usd), bool(n_unpriced or n_doubt), int(tokens_in), int(tokens_out))
 
 

@@ -383,7 +383,7 @@ ledger = Table(
     Column("intended_at", Moment, nullable=False),
     Column("finished_at", Moment),
     UniqueConstraint("call_key", "attempt"),
-    Index("ix_ledger_run", "run_id"),
+    Index("ix_ledger_run", "run_id", "state", "cost_usd", "expected_usd", "tokens_in", "tokens_out"),  # all that is summed
 )
 """Every paid call: intent committed before, outcome after. `state`: `intended`, `done`, `failed` (definitely not paid),
 `in_doubt`. A `done` key is never called again; `cost_usd` null means the price is not known (sums say "at least").

@@ -17,6 +17,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('stopped_for', sa.String(length=20), server_default='', nullable=False))
     with op.batch_alter_table('ledger', schema=None) as batch_op:
         batch_op.add_column(sa.Column('expected_usd', sa.Float(), server_default='0', nullable=False))
+        batch_op.drop_index('ix_ledger_run')
+        batch_op.create_index('ix_ledger_run', ['run_id', 'state', 'cost_usd', 'expected_usd', 'tokens_in', 'tokens_out'], unique=False)
     op.create_table('run_choices',
     sa.Column('choice_id', core.store.tables.Key, nullable=False),
     sa.Column('run_id', sa.String(length=40), nullable=False),
