@@ -103,7 +103,7 @@ def _left(plan: Plan, name: str, n: int) -> str:
     """`at most; 618 left this month, then 468`."""
     left = plan.quota.get(name)
     most = "at most" if name.startswith("downloads") else ""
-    month = "what is left this month is not known" if left is None else f"{left:,} left this month, then {max(0, left - n):,}"
+    month = "this month’s quota is not known" if left is None else f"{left:,} left this month, then {max(0, left - n):,}"
     return "; ".join(part for part in (most, month) if part)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ui.cli.output import OUT
+from ui.parts.figures import count
 
 if TYPE_CHECKING:
     from core.model.runs import RunSummary
@@ -63,7 +64,7 @@ def answer_run(app: App, summary: RunSummary) -> None:
     lines = [
         f"Run {run.number} ({run.run_id}), {run.name}: {summary.status}{', ' + run.reason if run.reason else ''}.",
         (
-            f"{words['total']} words: {words['done']} done, {words['none_found']} without a clip, {words['failed']} failed, "
+            f"{count(words['total'], 'word')}: {words['done']} done, {words['none_found']} without a clip, {words['failed']} failed, "
             f"{words['waiting_for_quota']} waiting, {words['cancelled']} cancelled."
         ),
         f"{summary.clips} clips, {summary.mappings} proposals, {summary.not_heard} not heard, {summary.elapsed_s:.1f} s.",
