@@ -4,9 +4,9 @@ Where downloads cost nothing (own films) each word takes its best clips on its o
 chosen for together, in rolling windows: a word waits here until its run's window is ripe, whoever finds it ripe chooses for all that
 are here, and a clip that serves several words is fetched by one of them, its owner, while the others wait for what comes of it.
 
-No wait is for ever, so there is no deadlock: a window ripens after a minute at the latest (`rules.choosing.is_ripe`); a clip on its
-way is waited for only while its owner is open and moves (`TRUST_S`); and a word that is given nothing ends, and leaves its place on
-the queue.
+No wait is for ever, so there is no deadlock: a window ripens by itself (`rules.choosing.is_ripe`); a clip on its way is waited for
+only while its owner is open, and beyond a link's life only while the owner's row changes; and a word that is given nothing ends, and
+leaves its place on the queue.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ from core.timing import now
 
 DONE_STAGES = (Stage.SCORE, Stage.REVIEW)
 POLL_S = 0.5
-TRUST_S = 300.0
-"""A clip on its way whose owner's row did not change for so long is not waited for any longer than this."""
 
 
 def run_choose(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
@@ -53,7 +51,7 @@ def run_choose(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
     while True:
         waited_s = time.monotonic() - started_s
         with bench.database.read() as connection:
-            seen = _look(connection, run_id, word_id, waited_s)
+            seen = _look(connection, run_id, word_id, waited_s, pace.link_life_s)
         if not seen.is_open:
             return WordEnd(seen.task.row.state, reason=seen.task.row.reason, detail=seen.task.row.detail)
         if seen.has_chosen:
@@ -63,7 +61,7 @@ def run_choose(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
             continue
         if seen.n_missing <= 0 or not (seen.n_to_fetch or seen.shared):
             return _finish(bench, pace, seen)
-        if seen.is_in_window and is_ripe(seen.waiting, _size(pace, seen)) and _choose_for_all(bench, pace, seen):
+        if _is_ripe(pace, seen) and _choose_for_all(bench, pace, seen):
             continue
         _say_why(bench, seen)
         bench.pause_point(run_id)
@@ -79,7 +77,7 @@ def choose_for_refill(bench: Bench, run_id: str, word_id: int) -> WordEnd | None
         return _choose_alone(bench, run_id, word_id)
     _take_what_is_here(bench, run_id, word_id)
     with bench.database.read() as connection:
-        seen = _look(connection, run_id, word_id, 0.0)
+        seen = _look(connection, run_id, word_id, 0.0, pace.link_life_s)
     if seen.has_chosen:
         return None
     if seen.n_missing > 0 and seen.n_to_fetch:
@@ -126,14 +124,14 @@ class _Seen:
         return self.n_to_fetch > 0 and not self.shared
 
 
-def _look(connection: Connection, run_id: str, word_id: int, waited_s: float) -> _Seen:
+def _look(connection: Connection, run_id: str, word_id: int, waited_s: float, trust_s: float) -> _Seen:
     task = load_task(connection, run_id, word_id)
     rows = run_rows.clips_of_word(connection, run_id, word_id)
     waiting = [clip_id for clip_id, _, outcome, _ in rows if outcome == "waiting"]
     here = set(connection.execute(select(clips.c.clip_id).where(clips.c.clip_id.in_(waiting), clips.c.media_id.is_not(None))).scalars())
     shared = board.on_their_way_for(connection, run_id, word_id)
-    if waited_s > TRUST_S:
-        shared = [one for one in shared if one.moved_at >= now() - timedelta(seconds=TRUST_S)]
+    if waited_s > trust_s:
+        shared = [one for one in shared if one.moved_at >= now() - timedelta(seconds=trust_s)]
     coming = {one.clip_id for one in shared}
     return _Seen(
         task,
@@ -168,8 +166,9 @@ def _standing(connection: Connection, run_id: str, waited_s: float) -> Waiting:
     )
 
 
-def _size(pace: Pace, seen: _Seen) -> int:
-    return window_size(pace.rate.limit, pace.rate.window_s, pace.link_life_s, seen.n_missing)
+def _is_ripe(pace: Pace, seen: _Seen) -> bool:
+    size = window_size(pace.rate.limit, pace.rate.window_s, pace.link_life_s, seen.n_missing)
+    return seen.is_in_window and is_ripe(seen.waiting, size, pace.link_life_s)
 
 
 def _take_what_is_here(bench: Bench, run_id: str, word_id: int) -> None:
@@ -202,13 +201,13 @@ def _choose_for_all(bench: Bench, pace: Pace, seen: _Seen) -> bool:
     with bench.database.read() as connection:
         model = load_approval_model(connection)
     waited_s = seen.waiting.waited_s
-    trusted_since = now() - timedelta(seconds=TRUST_S) if waited_s > TRUST_S else None
+    trusted_since = now() - timedelta(seconds=pace.link_life_s) if waited_s > pace.link_life_s else None
     with bench.database.write() as connection:
         take_turn(connection, run_id)
-        still = _look(connection, run_id, word_id, waited_s)
-        if still.is_open and not still.has_chosen and still.is_in_window and is_ripe(still.waiting, _size(pace, still)):
+        still = _look(connection, run_id, word_id, waited_s, pace.link_life_s)
+        if still.is_open and not still.has_chosen and _is_ripe(pace, still):
             Window(connection, seen.task.run, model, month, trusted_since=trusted_since).decide()
-            still = _look(connection, run_id, word_id, waited_s)
+            still = _look(connection, run_id, word_id, waited_s, pace.link_life_s)
     return still.has_chosen or not still.is_open or not still.n_to_fetch
 
 

@@ -27,7 +27,7 @@ N_ROUNDS = 4
 """Rounds in which the ratios settle beside one another."""
 
 FACTORS = ("all", "score", "crowding", "level", "film")
-STRENGTH: Mapping[str, float] = {"all": 2.0, "score": 4.0, "crowding": 4.0, "level": 6.0, "film": 4.0}
+STRENGTH: Mapping[str, float] = {"all": 5.0, "score": 10.0, "crowding": 10.0, "level": 12.0, "film": 6.0}
 """m by factor: expected approvals that weigh as much as the prior's 1. The more a factor splits the pairs, the more it is held back."""
 
 

@@ -19,10 +19,11 @@ LEAST_WINDOW, MOST_WINDOW = 2, 24
 """A window holds several words, or there is nothing to choose between; and at most as many as can wait beside those at work."""
 LINK_MARGIN_RATIO = 0.9
 """Of a link's life that is used, so that the last clip of a window still has a living one."""
-PATIENCE_S = 15.0
-"""A word that waits while nothing is fetched is not kept longer than this: there is time for a download."""
-MOST_PATIENCE_S = 60.0
-"""Nor longer than this in any case."""
+PATIENCE_RATIO = 1 / 20
+"""Of a link's life: a word that waits while nothing is fetched is not kept longer (15 s of five minutes), since there is time for a
+download."""
+MOST_PATIENCE_RATIO = 1 / 5
+"""Nor longer than this in any case: its own links grow old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def choose_clips(
         worth = _worth(candidate, needs)
         if worth <= 0:
             continue
-        if queue and worth < -queue[0][0]:
+        if queue and (-worth, clip_id) > queue[0][:2]:
             heapq.heappush(queue, (-worth, clip_id, candidate))
             continue
         chosen.append(_take(candidate, needs, awake))
@@ -185,13 +186,13 @@ def window_size(limit: int, window_s: float, link_life_s: float, mean_missing: f
     return max(LEAST_WINDOW, min(MOST_WINDOW, int(n_requests / (1 + max(0.0, mean_missing)))))
 
 
-def is_ripe(waiting: Waiting, size: int) -> bool:
+def is_ripe(waiting: Waiting, size: int, link_life_s: float) -> bool:
     """Whether the choice is made now: at once for the first clip, else when a window is full or waiting brings nothing more."""
     if waiting.is_first or waiting.n_upstream == 0 or waiting.n_waiting >= size:
         return True
-    if waiting.waited_s > MOST_PATIENCE_S:
+    if waiting.waited_s > MOST_PATIENCE_RATIO * link_life_s:
         return True
-    return waiting.waited_s > PATIENCE_S and not waiting.is_fetching
+    return waiting.waited_s > PATIENCE_RATIO * link_life_s and not waiting.is_fetching
 
 
 def share_of_window(n_left: int | None, n_missing: int, n_window: int, n_upstream: int) -> int | None:

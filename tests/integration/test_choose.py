@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from core.adapters.source_fake import FakeClipSource
 from core.errors import ProviderError, ProviderUnavailable, UnreadableMedia, WordreelError
@@ -24,9 +24,12 @@ from core.pipeline.ledger import DoubtPolicy, Ledger
 from core.rules.rates import RateLimit
 from core.store.choice_tables import run_choices
 from core.store.choices import choices_of_run, decided_pairs, load_approval_model, n_choices
-from core.store.tables import clips, ledger, run_clips, run_words, runs
+from core.store.runs import set_run_clip
+from core.store.tables import clips, ledger, run_clips
 from core.store.tables import words as word_table
 from tests.loopback.discovery_world import World, hit
+
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 class PaidSource(FakeClipSource):
@@ -37,11 +40,12 @@ class PaidSource(FakeClipSource):
         self.ledger: Ledger | None = None
         self.run_id = ""
         self.hold: dict[str, threading.Event] = {}
-        self.search_s = 0.0
+        self.gates: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
 
     def search(self, word, *, max_hits, edition=""):  # type: ignore[no-untyped-def,override]
-        time.sleep(self.search_s)
+        if word.text in self.gates:
+            assert self.gates[word.text].wait(30)
         return super().search(word, max_hits=max_hits, edition=edition)
 
     def fetch(self, clip: Clip, into: Path) -> Path:
@@ -73,12 +77,15 @@ class LimitedWorld(World):
     def __init__(self, home_path: Path) -> None:
         super().__init__(home_path, source=PaidSource())
         self.month_left: int | None = None
-        self.rate = RateLimit(10, 60.0)
+        self.rate, self.link_life_s = RateLimit(10, 60.0), 300.0
         self.source.ledger = Ledger(self.database, "the worker")
-        self.bench._pace_of = lambda _source: Pace(self.rate, 300.0, lambda: self.month_left, lambda: datetime(2026, 12, 1, tzinfo=UTC))
-        self.deepest = 0
+        self.bench._pace_of = lambda _source: Pace(
+            self.rate, self.link_life_s, lambda: self.month_left, lambda: datetime(2026, 12, 1, tzinfo=UTC)
+        )
 
-    def run_threads(self, run_id: str, *, n_slots: int = 40, until: Callable[[], bool] = lambda: False, timeout_s: float = 60) -> RunSummary:
+    def run_threads(
+        self, run_id: str, *, n_slots: int = 40, until: Callable[[], bool] = lambda: False, timeout_s: float = 60
+    ) -> RunSummary:
         """Work on the run as a worker with `n_slots` does, to its end or until the condition holds."""
         run = self.discovery.run(run_id)
         self.source.run_id = run_id
@@ -239,69 +246,84 @@ def test_words_that_are_not_searched_yet_count_for_the_choice(world: LimitedWorl
 # Windows -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_clip_is_chosen_at_once_and_the_others_in_windows(world: LimitedWorld) -> None:
-    single(world, NAMES)
-    run_id = world.launch(*NAMES, want=1)
-    world.run_threads(run_id)
-    with world.database.read() as connection:
-        sizes = connection.execute(select(func.count()).group_by(run_choices.c.window).order_by(run_choices.c.window)).scalars().all()
-        assert n_choices(connection, run_id)[:2] == (len(sizes), 12)
-    assert sum(sizes) == 12
-    assert len(sizes) < 12
-    assert world.discovery.summary(run_id).words["done"] == 12
+def in_turn(world: LimitedWorld, run_id: str, steps_of: list[tuple[Callable[[], bool], str]]) -> Callable[[], bool]:
+    """For `until`: when a condition holds, the search of a word is let through, one after the other."""
+    left = list(steps_of)
+    for _, word in left:
+        world.source.gates[word] = threading.Event()
 
-
-def test_a_window_waits_for_more_words_while_some_are_on_their_way(world: LimitedWorld) -> None:
-    """The second word waits, though nothing is fetched, because the third has not come so far."""
-    single(world, NAMES[:3])
-    gate = threading.Event()
-    search = world.source.search
-
-    def held(word, *, max_hits, edition=""):  # type: ignore[no-untyped-def]
-        if word.text == NAMES[2]:
-            assert gate.wait(30)
-        return search(word, max_hits=max_hits, edition=edition)
-
-    world.source.search = held  # type: ignore[method-assign]
-    run_id = world.launch(*NAMES[:3], want=1)
-    seen: list[int] = []
-    began = time.monotonic()
-
-    def watch() -> bool:
-        if time.monotonic() - began > 1.5 and not gate.is_set():
-            seen.append(len(world.source.fetches))
-            gate.set()
+    def look() -> bool:
+        if left and left[0][0]():
+            world.source.gates[left.pop(0)[1]].set()
         return False
 
-    world.run_threads(run_id, until=watch)
-    assert seen == [1]
-    assert max(row.window for row in world.choices(run_id)) == 2
-    assert len(world.source.fetches) == 3
+    return look
+
+
+def waits(world: LimitedWorld, run_id: str) -> set[str]:
+    return {word for word, _, _, detail in world.seen(run_id) if "next choice" in detail}
+
+
+def test_the_first_clip_is_chosen_at_once_and_the_others_in_one_window(world: LimitedWorld) -> None:
+    """The second word waits, though nothing is fetched any more, because others have not come so far."""
+    single(world, NAMES)
+    run_id = world.launch(*NAMES, want=1)
+
+    def has_first() -> bool:
+        return len(world.source.fetches) == 1 and world.word_states(run_id)[NAMES[0]] == "done"
+
+    def all_wait() -> bool:
+        return waits(world, run_id) == set(NAMES[1:-1])
+
+    gates = [(has_first, word) for word in NAMES[1:-1]] + [(all_wait, NAMES[-1])]
+    summary = world.run_threads(run_id, until=in_turn(world, run_id, gates))
+    with world.database.read() as connection:
+        counted = select(func.count(run_choices.c.clip_id)).group_by(run_choices.c.window)
+        sizes = connection.execute(counted.order_by(run_choices.c.window)).scalars().all()
+        assert n_choices(connection, run_id)[:2] == (2, 12)
+    assert sizes == [1, 11]
+    assert summary.words["done"] == 12
+
+
+def test_a_full_window_does_not_wait_for_the_rest(world: LimitedWorld) -> None:
+    single(world, NAMES)
+    world.rate = RateLimit(10, 600.0)  # 4 requests in a link's life: windows of two words
+    run_id = world.launch(*NAMES[:5], want=1)
+
+    def has(n: int) -> Callable[[], bool]:
+        return lambda: len(world.source.fetches) >= n
+
+    world.run_threads(
+        run_id, until=in_turn(world, run_id, [(has(1), NAMES[1]), (has(1), NAMES[2]), (has(3), NAMES[3]), (has(3), NAMES[4])])
+    )
+    assert [row.window for row in world.choices(run_id)] == [3, 3, 2, 2, 1]
+
+
+def test_a_word_does_not_wait_longer_than_its_links_live(world: LimitedWorld) -> None:
+    single(world, NAMES[:3])
+    world.rate, world.link_life_s = RateLimit(1000, 1.0), 6.0
+    run_id = world.launch(*NAMES[:3], want=1)
+    gates = [(lambda: bool(world.source.fetches), NAMES[1]), (lambda: len(world.source.fetches) == 2, NAMES[2])]
+    world.run_threads(run_id, until=in_turn(world, run_id, gates), timeout_s=25)
+    assert [row.window for row in world.choices(run_id)] == [3, 2, 1]
 
 
 def test_a_paused_run_lets_go_of_the_words_that_wait(world: LimitedWorld) -> None:
     single(world, NAMES[:3])
-    gate = threading.Event()
-    search = world.source.search
-
-    def held(word, *, max_hits, edition=""):  # type: ignore[no-untyped-def]
-        if word.text == NAMES[2]:
-            assert gate.wait(30)
-        return search(word, max_hits=max_hits, edition=edition)
-
-    world.source.search = held  # type: ignore[method-assign]
     run_id = world.launch(*NAMES[:3], want=1)
+    look = in_turn(world, run_id, [(lambda: world.word_states(run_id)[NAMES[0]] == "done", NAMES[1]), (lambda: False, NAMES[2])])
 
     def pause_when_it_waits() -> bool:
-        if any("next choice" in detail for *_, detail in world.seen(run_id)):
+        if waits(world, run_id):
             world.discovery.pause(run_id)
-            gate.set()
+            world.source.gates[NAMES[2]].set()
             return True
-        return False
+        return look()
 
     world.run_threads(run_id, until=pause_when_it_waits)
     assert world.discovery.run(run_id).status is RunStatus.PAUSED
     assert len(world.source.fetches) == 1
+    time.sleep(0.5)  # a pause is looked for twice a second
     world.discovery.resume(run_id)
     assert world.run_threads(run_id).words["done"] == 3
     assert sorted(world.source.searches) == sorted(NAMES[:3])
@@ -312,36 +334,30 @@ def test_nothing_hangs_with_two_slots_and_shared_clips_in_every_direction(world:
     ring = [hit(f"ring-{at}", f"The {NAMES[at]} and the {NAMES[(at + 1) % 12]}.") for at in range(12)]
     world.source.hits = {NAMES[at]: [ring[at], ring[at - 1]] for at in range(12)}
     world.source.failing_slugs = {"ring-3": UnreadableMedia("cut"), "ring-8": UnreadableMedia("cut")}
+    world.rate, world.link_life_s = RateLimit(1000, 1.0), 6.0
     run_id = world.launch(*NAMES, want=1)
     summary = world.run_threads(run_id, n_slots=2)
     assert summary.words["done"] == 12
     assert len(set(world.source.fetches)) == len(world.source.fetches)
 
 
-def test_an_owner_that_never_moves_is_not_waited_for_for_ever(world: LimitedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_owner_that_never_moves_is_not_waited_for_for_ever(world: LimitedWorld) -> None:
     """As after a crash, when those who wait have all places on the queue and the owner of their clip has none."""
     crowd = hit("crowd", "The lantern in the harbour.")
     world.source.hits = {"harbour": [crowd], "lantern": [crowd, hit("lantern-0", "A bright lantern.")]}
     run_id = world.launch("harbour", "lantern", want=1)
-    world.run_threads(run_id, until=lambda: bool(world.choices(run_id)))
+    world.link_life_s = 2.0
+    world.drive(run_id, only_steps=8)  # both have come to the choice
     with world.database.write() as connection:
-        ids = dict(connection.execute(select(word_table.c.text, word_table.c.word_id)).all())
-        connection.execute(update(run_clips).values(outcome="waiting", stage="shortlist"))
-        connection.execute(update(run_clips).where(run_clips.c.word_id == ids["harbour"]).values(outcome="chosen", stage="choose"))
-        connection.execute(update(clips).values(media_id=None))
-        past = datetime(2026, 1, 1, tzinfo=UTC)
-        connection.execute(update(run_words).values(state="working", stage="choose", reason="", updated_at=past))
-        for table in ("mappings",):
-            connection.exec_driver_sql(f"DELETE FROM {table}")
-        connection.exec_driver_sql("DELETE FROM proposals WHERE stage = 'final'")
-        connection.execute(update(runs).values(status="running", ended_at=None))
-    monkeypatch.setattr(choose, "TRUST_S", 0.3)
+        ids = {row.text: row.word_id for row in connection.execute(select(word_table.c.text, word_table.c.word_id))}
+        clip_id = connection.execute(select(clips.c.clip_id).where(clips.c.slug == "crowd")).scalar_one()
+        set_run_clip(connection, run_id, ids["harbour"], clip_id, stage="choose", outcome="chosen")
     began = time.monotonic()
     assert choose.run_choose(world.bench, run_id, ids["lantern"]) is None
-    assert 0.3 < time.monotonic() - began < 20
+    assert 2 < time.monotonic() - began < 20
     with world.database.read() as connection:
-        own = connection.execute(select(run_clips.c.clip_id).where(run_clips.c.outcome == "chosen", run_clips.c.word_id == ids["lantern"]))
-        assert len(own.all()) == 1
+        rows = connection.execute(select(run_clips.c.word_id).where(run_clips.c.outcome == "chosen")).scalars().all()
+    assert rows == [ids["lantern"]]
 
 
 # Scarce downloads ----------------------------------------------------------------------------------------------------
@@ -351,7 +367,7 @@ def test_a_limit_of_downloads_goes_to_the_clips_that_bring_most(world: LimitedWo
     single(world, NAMES[:8])
     world.source.hits["harbour"] = [*world.source.hits["harbour"], hit("crowd", "The harbour, the lantern and the keeper.")]  # type: ignore[index]
     run_id = world.launch(*NAMES[:8], want=1, max_downloads=3)
-    summary = world.run_threads(run_id)
+    summary = world.run_threads(run_id, until=in_turn(world, run_id, [(lambda: bool(world.choices(run_id)), word) for word in NAMES[1:8]]))
     assert len(world.source.fetches) == 3
     assert "crowd" in world.source.fetches
     assert summary.status is RunStatus.WAITING_FOR_QUOTA
