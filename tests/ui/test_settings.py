@@ -171,8 +171,8 @@ def test_a_price_is_edited_taken_back_and_not_known():
         test = draw("settings", app)
         assert "list prices of 21 June 2026" in html(test) and "not known" not in html(test).split("ClipCafe plan")[0]
         test.selectbox(key="price_model").set_value("gpt-4o").run()
-        test.number_input(key="price_in_gpt-4o_0").set_value(None)
-        test.number_input(key="price_out_gpt-4o_0").set_value(12.5)
+        test.text_input(key="price_in_gpt-4o_0").set_value("")
+        test.text_input(key="price_out_gpt-4o_0").set_value("$12.50")
         checked(button(test, "Save price").click().run())
         (edit,) = app.settings.get("prices")
         assert (edit["model"], edit["in_usd"], edit["out_usd"], edit["cached_usd"]) == ("gpt-4o", None, 12.5, 1.25)
@@ -181,6 +181,15 @@ def test_a_price_is_edited_taken_back_and_not_known():
         assert "not known" in shown and "12.50" in shown and "checked " in shown
         checked(button(test, "Back to the list price").click().run())
         assert app.settings.get("prices") == [] and prices_of(app.settings)["gpt-4o"].in_usd == 2.5
+
+
+@pytest.mark.parametrize("text", ["cheap", "-1", "nan", "inf", "0,15", "1e999"])
+def test_a_price_that_is_no_price_is_refused_in_words(text):
+    with workspace() as (app, _):
+        test = draw("settings", app)
+        test.text_input(key="price_in_gpt-4o-mini_0").set_value(text)
+        checked(button(test, "Save price").click().run())
+        assert "such as 0.15" in html(test) and app.settings.get("prices") == []
 
 
 def test_the_model_in_use_without_a_price_reads_not_known(monkeypatch):
@@ -195,9 +204,9 @@ def test_the_model_in_use_without_a_price_reads_not_known(monkeypatch):
 def test_two_tabs_that_change_prices_lose_none():
     with workspace() as (app, _):
         mine, other = draw("settings", app), draw("settings", app)
-        other.number_input(key="price_in_gpt-4o-mini_0").set_value(9.0)
+        other.text_input(key="price_in_gpt-4o-mini_0").set_value("9")
         checked(button(other, "Save price").click().run())
-        mine.number_input(key="price_in_gpt-4o-mini_0").set_value(8.0)
+        mine.text_input(key="price_in_gpt-4o-mini_0").set_value("8")
         checked(button(mine, "Save price").click().run())
         assert app.settings.get("prices")[0]["in_usd"] == 9.0
         assert "9.00" in html(mine)

@@ -40,14 +40,16 @@ def draw_keys(app: App) -> None:
         with st.popover("Get a key", type="tertiary"):
             _draw_ways()
     with st.container(key="wr-keys", gap=None):
-        for row in app.keys.rows():
-            _draw_row(app, row)
+        rows = app.keys.rows()
+        working = {row.kind.provider for row in rows if row.test is not None and row.test.is_ok}
+        for row in rows:
+            _draw_row(app, row, is_reached=row.kind.provider in working)
     st.session_state.pop(FAULT_KEY, None)
     page.note("A test of the ClipCafe key uses 1 request of the month; the others cost nothing.")
     _draw_at_start(app)
 
 
-def _draw_row(app: App, row: KeyRow) -> None:
+def _draw_row(app: App, row: KeyRow, *, is_reached: bool) -> None:
     seen: dict[str, tuple[str, int]] = st.session_state.setdefault(SEEN_KEY, {})
     mark, n = seen.get(row.variable, (row.mark, 0))
     seen[row.variable] = (row.mark, n + (mark != row.mark))
@@ -62,15 +64,22 @@ def _draw_row(app: App, row: KeyRow) -> None:
         else:
             _draw_field(app, row, field)
         is_asked = st.form_submit_button(
-            "Test", key=f"test_{row.variable}", help=_cost(row), disabled=row.is_locked and not row.can_test, on_click=_take, args=(app, row, field)
+            "Test",
+            key=f"test_{row.variable}",
+            help=_cost(row),
+            disabled=row.is_locked and not row.can_test,
+            on_click=_take,
+            args=(app, row, field),
         )
         with st.container(width=28, key=f"wr-keyremove-{row.variable}"):
             if row.origin == ".env.secrets":
                 _draw_remove(app, row)
+            else:
+                show(span("", "wr-keyremove"))
         with st.container(width=112, key=f"wr-keysaid-{row.variable}"):
             if is_asked and FAULT_KEY not in st.session_state:
                 _test(app, row)
-            show(_result(row))
+            show(_result(row, is_reached=is_reached))
     _draw_fault(row)
 
 
@@ -144,15 +153,22 @@ def _draw_fault(row: KeyRow) -> None:
         show(div(row.test.says, cls="wr-keyfault bad"))
 
 
-def _result(row: KeyRow) -> Markup:
+def _result(row: KeyRow, *, is_reached: bool) -> Markup:
+    """What its test said; an address is reached where another test of the same provider worked."""
     test = row.test
     if test is not None:
         title = f"{moment(test.at)}: {test.says}"
         name, colour = ("check_circle", "ok") if test.is_ok else ("error", "bad")
-        return el("span", state(name, f"{test.word}, {test.took_ms} ms", colour), cls="wr-keysaid", title=title)
+        return el("span", state(name, f"{test.word}, {_took(test.took_ms)}", colour), cls="wr-keysaid", title=title)
     if not row.is_set:
         return span("the usual one" if row.kind.usual else "not set", "wr-keysaid dim")
+    if is_reached and not row.kind.is_secret:
+        return el("span", state("check_circle", "reached", "ok"), cls="wr-keysaid")
     return span("not tested yet" if row.can_test else "set", "wr-keysaid dim")
+
+
+def _took(ms: int) -> str:
+    return f"{ms} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 
 def _cost(row: KeyRow) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.errors import WordreelError
+from core.errors import InvalidInput
 from core.rules.prices import DEFAULT_PRICES, PRICED_ON, ModelPrice, find_price, price_edits, price_json, price_table
 from core.timing import now
 from ui.cli.session import actor
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 SEEN_KEY = "wr_prices_seen"
 """The event that the table showed last; 0 for the list prices."""
 HEARS = "whisper-1"
-TOKENS, SOUND = "tokens", "minutes of sound"
+THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
+TOKENS, SOUND = "Tokens", "Minutes of sound"
 
 
 def draw_prices(app: App) -> None:
@@ -108,39 +110,47 @@ def _draw_form(app: App, models: list[str], prices: dict[str, ModelPrice], edite
     )
     with st.form("price_form", border=False):
         if paid == SOUND:
-            given = ModelPrice(model, minute_usd=_ask("A minute of sound", price.minute_usd, f"price_minute_{model}_{seen}"))
+            texts = {"minute_usd": _ask("A minute of sound", price.minute_usd, f"price_minute_{model}_{seen}")}
         else:
-            given = ModelPrice(
-                model,
-                _ask("A million tokens in", price.in_usd, f"price_in_{model}_{seen}"),
-                _ask("A million tokens out", price.out_usd, f"price_out_{model}_{seen}"),
-                _ask("A million cached tokens in", price.cached_usd, f"price_cached_{model}_{seen}", "as tokens in"),
-            )
+            texts = {
+                "in_usd": _ask("A million tokens in", price.in_usd, f"price_in_{model}_{seen}"),
+                "out_usd": _ask("A million tokens out", price.out_usd, f"price_out_{model}_{seen}"),
+                "cached_usd": _ask("A million cached tokens in", price.cached_usd, f"price_cached_{model}_{seen}", "as tokens in"),
+            }
         if st.form_submit_button("Save price"):
-            _save(app, given, seen)
+            with page.shown_errors():
+                figures = {name: _figure(model, text) for name, text in texts.items()}
+                _save(app, ModelPrice(model.strip(), as_of=_today(), **figures), seen)
     if model in edited and st.button("Take back" if model not in DEFAULT_PRICES else "Back to the list price", key="price_back"):
         _save(app, ModelPrice(model), seen, is_gone=True)
 
 
-def _ask(label: str, value: float | None, key: str, placeholder: str = "not known") -> float | None:
-    """A figure that can be emptied: a field with a default of its own would fall back to it."""
-    if key not in st.session_state:
-        st.session_state[key] = value
-    return st.number_input(label, 0.0, value=None, step=0.01, format="%.4g", key=key, placeholder=placeholder)
+def _ask(label: str, value: float | None, key: str, placeholder: str = "not known") -> str:
+    """A field of text: one for numbers cannot be emptied once it has a value."""
+    return st.text_input(label, value="" if value is None else _usd(value), key=key, placeholder=placeholder)
+
+
+def _figure(model: str, text: str) -> float | None:
+    """US dollars, None where nothing stands. Raises: InvalidInput."""
+    text = text.strip().removeprefix("$").strip()
+    if not text:
+        return None
+    if THOUSANDS.fullmatch(text):  # any other comma may be meant as a decimal point
+        text = text.replace(",", "")
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidInput(f"The price of {model} is not a number: {text[:40]!r}.", hint="Give US dollars, such as 0.15.") from None
 
 
 def _save(app: App, price: ModelPrice, seen: int, *, is_gone: bool = False) -> None:
     """Over what the table showed. A conflict is shown and saves nothing."""
-    try:
+    with page.shown_errors():
         kept = [known for known in price_edits(app.settings.get("prices")) if known.model != price.model]
-        if not is_gone:
-            kept.append(ModelPrice(price.model.strip(), price.in_usd, price.out_usd, price.cached_usd, price.minute_usd, _today()))
-        app.settings.change({"prices": [price_json(known) for known in kept]}, actor=actor(), seen={"prices": seen})
-    except WordreelError as error:
-        page.error_box(error)
-        return
-    page.say_after_rerun(f"The price of {price.model} is {'as listed' if is_gone else 'saved'}.")
-    st.rerun()
+        edits = [price_json(known) for known in (kept if is_gone else [*kept, price])]
+        app.settings.change({"prices": edits}, actor=actor(), seen={"prices": seen})
+        page.say_after_rerun(f"The price of {price.model} is {'as listed' if is_gone else 'saved'}.")
+        st.rerun()
 
 
 def _today() -> date:

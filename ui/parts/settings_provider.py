@@ -73,7 +73,7 @@ def _choose_judge(app: App) -> None:
         options,
         key="rule_judge",
         label_visibility="collapsed",
-        width=176,
+        width=150,
         accept_new_options=True,
         help="A model's name can be typed.",
     )
@@ -89,10 +89,12 @@ def _choose_speech(app: App) -> None:
         *(["whisper"] if config.whisper_model else []),
         *(["openai"] if config.openai_api_key or config.openai_base_url else []),
     ]
+    if names == ["captions"] and st.session_state.get("rule_transcriber") == BEST:
+        return  # there is nothing to choose
     options = list(dict.fromkeys([BEST, *_present("rule_transcriber"), *(SPEECH[name] for name in names)]))
     shown = {SPEECH["whisper"]: f"Whisper {Path(config.whisper_model).name}"} if config.whisper_model else {}
     st.selectbox(
-        "Speech", options, key="rule_transcriber", label_visibility="collapsed", width=176, format_func=lambda name: shown.get(name, name)
+        "Speech", options, key="rule_transcriber", label_visibility="collapsed", width=150, format_func=lambda name: shown.get(name, name)
     )
 
 
