@@ -23,6 +23,8 @@ GOES_ON = {
     Stage.SCORE.value: "scoring",
 }
 """Stages that need no request to the source."""
+SHORT = timedelta(seconds=1)
+"""A wait that is not worth a line: slots are handed out so far ahead."""
 REMEDIES = {
     StopCause.KEY: "Enter a new key in Settings, then resume.",
     StopCause.CREDIT: "Add credit at the provider, or name another in Settings, then resume.",
@@ -93,7 +95,7 @@ def _waits(progress: RunProgress, limits: SourceLimits, n_workers: int, at: date
     """Whether the next request has to wait, and for what."""
     asking = [ASKS[word.stage] for word in progress.words_in(WordState.WORKING, WordState.QUEUED) if word.stage in ASKS]
     rate = limits.rate
-    if not asking or rate.next_at <= at:
+    if not asking or rate.next_at <= at + SHORT:
         return None
     next_call = "search" if "search" in asking else "download"
     stage = Stage.SEARCH if next_call == "search" else Stage.FETCH
@@ -198,6 +200,20 @@ def times_in_line(progress: RunProgress, limits: SourceLimits | None, *, at: dat
 def waits_for_slot(word: RunWordRow) -> bool:
     """Whether the word's next step is a request to the source."""
     return word.stage in ASKS
+
+
+def waits_for_window(word: RunWordRow) -> bool:
+    """Whether its clips stand beside those of other words until the next ones are chosen."""
+    return word.stage == Stage.CHOOSE
+
+
+def month_note(limits: SourceLimits) -> str:
+    """What a new run has to expect of a month that is used up; empty while something is left."""
+    used_up = _used_up(limits)
+    if used_up is None:
+        return ""
+    name, until = used_up
+    return f"This month’s {name} are used up: what needs one waits, with its place kept, until {until:%-d %B}."
 
 
 def span_of(seconds: float) -> str:

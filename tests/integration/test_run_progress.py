@@ -15,7 +15,7 @@ from core.model.runs import Expected, Plan, RunSettings, RunStatus, Stage, StopC
 from core.services.discovery import ChosenWords, WordPlan
 from core.services.plan_groups import group_words, stops_at
 from core.services.run_choices import count_choices, outcome_of, read_choices
-from core.services.run_now import NowKind, SourceLimits, span_of, times_in_line, what_now
+from core.services.run_now import NowKind, SourceLimits, month_note, span_of, times_in_line, what_now
 from core.services.run_progress import RunProgress, read_progress
 from core.services.run_spending import SpentUnit, plan_of, read_spending, spent_lines
 from core.services.vocabulary import Vocabulary
@@ -131,6 +131,17 @@ def test_a_full_minute_holds_nobody_up_when_no_word_needs_a_request(world: World
         world.word(word, WordState.WORKING, Stage.SCORE, detail="Scoring")
     now = what_now(world.progress(), limits(n_ticks=10, next_s=30), n_workers=1, at=AT)
     assert (now.kind, now.says) == (NowKind.WORKING, "Scoring, for abandon.")
+
+
+def test_a_wait_of_a_moment_is_no_line(world: World) -> None:
+    world.word("abandon", WordState.WORKING, Stage.SEARCH, detail="Searching")
+    assert what_now(world.progress(), limits(n_ticks=4, next_s=0.6), n_workers=1, at=AT).kind is NowKind.WORKING
+
+
+def test_a_month_that_is_used_up_is_said_before_a_launch() -> None:
+    assert month_note(limits()) == ""
+    used_up = limits(downloads=QuotaState("d", 12, 12, RESETS))
+    assert month_note(used_up) == "This month’s downloads are used up: what needs one waits, with its place kept, until 1 December."
 
 
 def test_a_block_by_the_provider_is_its_own_line(world: World) -> None:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from core.store.rate_slots import QuotaState, RateState
     from core.wiring import App
 
-MAX_TICKS = 30
+MARK_PERCENT = 3.3
+"""Of the axis: a mark with the gap beside it."""
+MAX_TICKS = 24
 """Above so many a minute single ticks say nothing: a filled bar stands for them."""
 
 
@@ -41,9 +43,9 @@ def limiter(rate: RateState) -> Markup:
         ends = div(span(f"{len(rate.ticks):,} of {rate.limit:,}"), span(f"in {rate.window_s:g} s"), cls="ends")
         return div(meter(share), ends, cls="wr-limiter many", role="img", aria_label=label)
     oldest = rate.ticks[-rate.limit] if len(rate.ticks) >= rate.limit else None
+    places = _apart([100 - min(100.0, _age_s(tick, at) / rate.window_s * 100) for tick in rate.ticks])
     marks = [
-        el("b", cls="next" if tick == oldest else None, style=f"left:{100 - min(100.0, _age_s(tick, at) / rate.window_s * 100):.1f}%")
-        for tick in rate.ticks
+        el("b", cls="next" if tick == oldest else None, style=f"left:{place:.1f}%") for tick, place in zip(rate.ticks, places, strict=True)
     ]
     return div(div(*marks, cls="axis"), ends, cls="wr-limiter", role="img", aria_label=label)
 
@@ -84,6 +86,15 @@ def quota_month(quota: QuotaState) -> tuple[Markup | None, Markup]:
     if quota.limit is None or quota.n_left is None:
         return None, quota_left(quota)
     return meter(quota.n_left / quota.limit if quota.limit else 0), join([f"{quota.n_left:,} ", el("small", f"of {quota.limit:,}")])
+
+
+def _apart(places: list[float]) -> list[float]:
+    """Marks of one moment stand side by side: each at least a mark's width from the next, the newest where they are."""
+    found: list[float] = []
+    for place in reversed(places):
+        found.append(min(place, found[-1] - MARK_PERCENT) if found else place)
+    pushed_out = max(0.0, -found[-1]) if found else 0.0
+    return [place + pushed_out for place in reversed(found)]
 
 
 def _age_s(tick: datetime, at: datetime) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.model.runs import Plan
 from core.services.plan_groups import stops_at
+from core.services.run_now import month_note
 from ui.parts import page
 from ui.parts.discover_limiter import free_ticks, quota_bar, quota_left, window_name
 from ui.parts.discover_spent import money, tokens
@@ -71,6 +72,8 @@ def _quotas(plan: Plan, limits: SourceLimits) -> None:
     for name, quota, n_planned in (("Requests", limits.requests, plan.requests), ("Downloads", limits.downloads, plan.downloads)):
         parts += [facts({f"{name} this month": quota_left(quota)}, "plain wr-quota"), quota_bar(quota, n_planned) or join([])]
     show(div(*parts, cls="wr-planpart"))
+    if note := month_note(limits):
+        page.note(note, "event_upcoming", "warn")
 
 
 def _expected(expected: Expected, n_words: int, n_wanted: int) -> None:

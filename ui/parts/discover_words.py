@@ -10,7 +10,7 @@ import streamlit as st
 from core.model.clips import Source
 from core.model.runs import RunStatus, WordState
 from core.services.run_choices import count_choices
-from core.services.run_now import NowKind, span_of, times_in_line, waits_for_slot
+from core.services.run_now import NowKind, span_of, times_in_line, waits_for_slot, waits_for_window
 from core.services.run_progress import n_stages_done
 from ui.parts import page
 from ui.parts.discover_choices import draw_choices
@@ -101,6 +101,8 @@ def _state(progress: RunProgress, word: RunWordRow, now: RunNow, in_line: dict[i
     if word.state is WordState.WORKING:
         if now.kind in (NowKind.RATE, NowKind.BLOCKED) and waits_for_slot(word):
             return state("hourglass_top", "Waiting for a rate slot", "dim")
+        if waits_for_window(word):
+            return state("hourglass_top", word.detail or "Waits for the next choice", "dim")
         return state("progress_activity", word.detail or "Starting", "accent")
     if word.state is WordState.QUEUED:
         waits = "Paused, place kept" if progress.run.status is RunStatus.PAUSED else "Next in line" if is_next else "In line"
