@@ -23,6 +23,8 @@ from core.services.keys import BY_VARIABLE, KINDS, Keys, Told, masked
 from core.services.settings import Settings
 from core.store.database import Database
 from core.store.secrets_file import NAME, SecretsFile
+from tests.ui.pages import workspace
+from ui.cli import doctor
 from ui.cli.logs import SecretsOut
 
 KEY = "cc-4f3a9e1b2d7788c0ffee3f9a"
@@ -354,3 +356,33 @@ def test_the_log_hides_a_key_that_was_entered_meanwhile_and_the_one_before(desk:
     assert line(f"sent {KEY} and {OTHER}").endswith("sent (hidden) and (hidden)")
     desk.path.write_bytes(b"\xff")
     assert line(f"sent {OTHER}").endswith("sent (hidden)")
+
+
+# Doctor -------------------------------------------------------------------------------------------------------------------
+
+
+def test_doctor_says_which_keys_are_set_and_never_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with workspace() as (app, _):
+        found = [*doctor._clipcafe(app), *doctor._openai(app)]
+        assert [(check.ok, check.detail.split(";")[0]) for check in found] == [(True, "no key"), (True, "no key")]
+    monkeypatch.setenv("CLIPCAFE", KEY)
+    monkeypatch.setenv("CLIPCAFE_RATE", "30/60s")
+    monkeypatch.setenv("CLIPCAFE_DOWNLOADS_PER_MONTH", "1000")
+    monkeypatch.setenv("OPENAI_API_KEY", OTHER)
+    monkeypatch.setenv("JUDGE_MODEL", "own-chat-7b")
+    with workspace() as (app, _):
+        app.limits.downloads.take()
+        clipcafe, openai = [*doctor._clipcafe(app), *doctor._openai(app)]
+    assert "set in the environment; at most 30 requests in any 60 s; requests a month not known" in clipcafe.detail
+    assert "999 of 1,000 downloads left" in clipcafe.detail and "what your plan allows" in clipcafe.fix
+    assert "own-chat-7b, price not known" in openai.detail
+    assert not [key for key in (KEY, OTHER) if key in f"{clipcafe} {openai}"]
+
+
+def test_doctor_finds_keys_that_others_can_read(desk: Desk) -> None:
+    assert list(doctor._secrets(desk.config())) == []
+    desk.keys.save("CLIPCAFE", KEY, "ines")
+    assert [check.ok for check in doctor._secrets(desk.config())] == [True]
+    desk.path.chmod(0o640)
+    (check,) = doctor._secrets(desk.config())
+    assert not check.ok and "chmod 600" in check.fix

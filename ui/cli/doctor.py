@@ -46,7 +46,7 @@ def doctor(json: Json = False) -> None:
     from core.config import load_config
 
     config = load_config()
-    checks = [check for look in (_python, _libraries, _workspace) for check in _safely(look, config)]
+    checks = [check for look in (_python, _libraries, _secrets, _workspace) for check in _safely(look, config)]
     providers: dict[str, object] = {}
     if all(check.ok for check in checks if check.name == "workspace"):
         checks += _safely(_database, config)
@@ -106,6 +106,19 @@ def _libraries(_: Config) -> Iterator[Check]:
     yield Check("espeak-ng", library.exists(), str(library), "" if library.exists() else "Run `python run.py setup`.")
 
 
+def _secrets(config: Config) -> Iterator[Check]:
+    """Whether the keys' file is its owner's alone."""
+    import os
+    import stat
+
+    path = config.root_path / ".env.secrets"
+    if os.name == "nt" or not path.is_file():
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    is_own = not mode & 0o077
+    yield Check(".env.secrets", is_own, f"mode {mode:04o}", "" if is_own else f"Others can read your keys: chmod 600 {path}")
+
+
 def _workspace(config: Config) -> Iterator[Check]:
     import tempfile
 
@@ -141,11 +154,52 @@ def _with_app(config: Config) -> tuple[dict[str, object], list[Check]]:
         listed = app.providers()
         providers = {found.name: {"uses": found.uses, "why": found.why, "better": found.better, "ok": found.is_ok} for found in listed}
         checks = [Check(found.name, found.is_ok, found.uses, "" if found.is_ok else found.better) for found in listed]
-        for look in (_whisper, _backups, _workers, _backend, _port):
+        for look in (_clipcafe, _openai, _whisper, _backups, _workers, _backend, _port):
             checks += _safely(look, app)
         return dict(providers), checks
     finally:
         app.close()
+
+
+def _clipcafe(app: App) -> Iterator[Check]:
+    """What is set and what is left; nothing is asked of ClipCafe."""
+    limit, window_s = app.config.clipcafe_rate
+    months = [(what, quota.state()) for what, quota in (("requests", app.limits.requests), ("downloads", app.limits.downloads))]
+    plan = [
+        f"{what} a month not known, {state.n_used:,} used"
+        if state.limit is None
+        else f"{state.n_left:,} of {state.limit:,} {what} left this month"
+        for what, state in months
+    ]
+    is_set = bool(app.config.clipcafe_key)
+    detail = "; ".join([_key(app, "CLIPCAFE"), f"at most {limit:,} requests in any {window_s:g} s", *plan])
+    fix = "" if is_set else "Own films need none. Enter a key in Settings, or set CLIPCAFE, to find clips of other films."
+    if is_set and any(state.limit is None for _, state in months):
+        fix = "Enter in Settings what your plan allows a month."
+    yield Check("clipcafe", ok=True, detail=detail, fix=fix)
+
+
+def _openai(app: App) -> Iterator[Check]:
+    """What is set; nothing is asked of the server."""
+    from urllib.parse import urlsplit
+
+    from core.rules.prices import find_price
+
+    config = app.config
+    server = urlsplit(config.openai_base_url).hostname or "api.openai.com"
+    if not (config.openai_api_key or config.openai_base_url):
+        fix = "The rubric needs none. Enter a key in Settings, or set OPENAI_API_KEY, to have a model judge."
+        yield Check("openai", ok=True, detail=_key(app, "OPENAI_API_KEY"), fix=fix)
+        return
+    is_priced = find_price(config.judge_model, app.prices()) is not None
+    detail = f"{_key(app, 'OPENAI_API_KEY')}; {server}; judge's model {config.judge_model}, price {'known' if is_priced else 'not known'}"
+    yield Check("openai", ok=True, detail=detail, fix="" if is_priced else "Enter its price in Settings; until then sums are “at least”.")
+
+
+def _key(app: App, variable: str) -> str:
+    """Whether a key is set, and where; never the key."""
+    origin = app.config.origins.get(variable)
+    return "no key" if origin is None else f"a key is set in {'the environment' if origin == 'environment' else origin}"
 
 
 def _whisper(app: App) -> Iterator[Check]:
