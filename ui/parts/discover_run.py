@@ -46,15 +46,16 @@ def _draw(app: App, run_id: str, runs: Sequence[RunRow], was_moving: bool) -> No
     progress = read_progress(app.database, run_id)
     limits = limits_of(app, progress.run.settings.source)
     now = read_now(app, progress, limits)
-    _head(app, progress, runs)
-    page.said()
-    show(div(*[_stage(progress, found, now) for found in progress.stages], cls="wr-strip"))
-    draw_now(progress, now, limits)
-    left, right = st.columns([0.735, 0.265], gap="medium")
-    with left:
-        draw_words(app, progress, now, limits)
-    with right:
-        draw_spent(app, progress, limits)
+    with st.container(key="wr-run"):
+        _head(app, progress, runs)
+        page.said()
+        show(div(*[_stage(progress, found, now) for found in progress.stages], cls="wr-strip"))
+        draw_now(progress, now, limits)
+        left, right = st.columns([0.735, 0.265], gap="medium")
+        with left:
+            draw_words(app, progress, now, limits)
+        with right:
+            draw_spent(app, progress, limits)
     if was_moving and not progress.is_moving:
         st.rerun()
 

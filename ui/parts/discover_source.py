@@ -94,7 +94,7 @@ def _limits(app: App, source: Source, limits: SourceLimits | None) -> RunSetting
                 )
         cost = None
         if app.is_paid:
-            with _named("Cost at most, $", "stops before the call that would pass it"):
+            with _named("Cost at most, $", "stops before the call beyond it"):
                 cost = st.number_input(
                     "Cost at most, $", 0.0, 100_000.0, None, step=0.5, format="%.2f", key="max_cost", label_visibility="collapsed",
                     placeholder="none",
