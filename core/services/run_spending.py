@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 
 from core.model.clips import Source
 from core.model.runs import Expected, Plan
@@ -62,6 +62,7 @@ class Spending:
     tokens_in: int
     tokens_out: int
     cost_usd: float
+    """Of finished calls, and what those in doubt were likely to cost."""
     is_at_least: bool
     in_doubt: int
     plan: Plan | None
@@ -73,12 +74,14 @@ class Spending:
 def read_spending(database: Database, progress: RunProgress) -> Spending:
     """Count the ledger of a run in one query."""
     is_done, is_doubt = ledger.c.state == "done", ledger.c.state == "in_doubt"
+    likely_usd = func.coalesce(ledger.c.cost_usd, ledger.c.expected_usd)
+    paid_usd = case((is_doubt, likely_usd), else_=ledger.c.cost_usd)
     query = select(
         ledger.c.operation,
         func.count().label("n"),
         func.count().filter(is_doubt).label("n_doubt"),
         func.count().filter(and_(is_done, ledger.c.cost_usd.is_(None))).label("n_unpriced"),
-        func.coalesce(func.sum(ledger.c.cost_usd), 0.0).label("cost_usd"),
+        func.coalesce(func.sum(paid_usd), 0.0).label("cost_usd"),
         func.coalesce(func.sum(ledger.c.tokens_in), 0).label("tokens_in"),
         func.coalesce(func.sum(ledger.c.tokens_out), 0).label("tokens_out"),
     ).where(ledger.c.run_id == progress.run.run_id, ledger.c.state.in_(COUNTED))

@@ -23,6 +23,7 @@ from core.store import runs as rows
 from core.store.choices import NewChoice, save_choices
 from core.store.clips import save_hit
 from core.store.database import Database
+from core.store.ledger_rows import totals
 from core.store.rate_slots import QuotaState, RateState
 from core.store.tables import ledger, mappings, proposals
 
@@ -82,7 +83,8 @@ class World:
         with self.database.write() as connection:
             connection.execute(insert(ledger).values(
                 call_key=f"k{number}", attempt=1, provider="p", operation=operation, model="", prompt_version="", state=state,
-                run_id=self.run_id, worker_id="w", tokens_in=tokens[0], tokens_out=tokens[1], cost_usd=cost_usd, intended_at=AT,
+                run_id=self.run_id, worker_id="w", tokens_in=tokens[0], tokens_out=tokens[1], cost_usd=cost_usd, expected_usd=expected_usd,
+                intended_at=AT,
             ))  # fmt: skip
 
     def progress(self) -> RunProgress:
@@ -238,9 +240,11 @@ def test_a_call_in_doubt_and_an_unknown_price_make_it_at_least(world: World) -> 
     assert not read_spending(world.database, world.progress()).is_at_least  # a search has no price of its own
     world.call(2, "judge", cost_usd=None)
     assert read_spending(world.database, world.progress()).is_at_least
-    world.call(3, "judge", state="in_doubt", cost_usd=None)
+    world.call(3, "judge", state="in_doubt", cost_usd=None, expected_usd=0.02)
     spent = read_spending(world.database, world.progress())
-    assert (spent.in_doubt, spent.judge_calls) == (1, 2)
+    assert (spent.in_doubt, spent.judge_calls, spent.cost_usd) == (1, 2, 0.02)
+    with world.database.read() as connection:
+        assert totals(connection, world.run_id).cost_usd == spent.cost_usd
     money = next(line for line in spent_lines(world.progress(), spent) if line.unit is SpentUnit.USD)
     assert money.is_at_least
 
