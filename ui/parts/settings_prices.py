@@ -44,7 +44,7 @@ def draw_prices(app: App) -> None:
             _draw_form(app, models, prices, {price.model for price in edits}, seen)
     rows = [_row(model, uses.get(model, "not used"), find_price(model, prices)) for model in models]
     heads = [
-        ("Model", "ink nowrap"),
+        ("Model", "ink cut0"),
         ("For", "nowrap"),
         ("In", "num"),
         ("Cached", "num"),
@@ -52,7 +52,7 @@ def draw_prices(app: App) -> None:
         ("per", "nowrap"),
         ("As of", "num dim"),
     ]
-    show(table(heads, rows, label="Prices"))
+    show(table(heads, rows, label="Prices", widths="auto 60px 72px 56px 72px 72px 46px"))
     page.note("A missing price turns every sum it is part of into “at least”.")
 
 
@@ -83,12 +83,12 @@ def _row(model: str, use: str, price: ModelPrice | None) -> list[object]:
     cached = None if price is None or is_sound else price.cached_usd
     as_of = "–" if price is None or price.as_of is None else el("span", f"{price.as_of:%-d %b}", title=f"{price.as_of:%-d %B %Y}")
     return [
-        model,
+        el("span", model, title=model),
         use,
         unknown if into is None else _usd(into),
         "–" if cached is None else _usd(cached),
         "–" if is_sound else unknown if out is None else _usd(out),
-        "minute" if is_sound else "million tokens",
+        "minute" if is_sound else "1M tokens",
         as_of,
     ]
 
