@@ -78,7 +78,14 @@ class World:
             connection.execute(insert(mappings).values(**known, **row))
 
     def call(
-        self, number: int, operation: str, *, state: str = "done", cost_usd: float | None = 0.0, tokens: tuple[int, int] = (0, 0)
+        self,
+        number: int,
+        operation: str,
+        *,
+        state: str = "done",
+        cost_usd: float | None = 0.0,
+        tokens: tuple[int, int] = (0, 0),
+        expected_usd: float = 0.0,
     ) -> None:
         with self.database.write() as connection:
             connection.execute(insert(ledger).values(
