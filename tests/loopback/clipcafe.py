@@ -78,6 +78,7 @@ PLAIN = {
     Misbehaviour.ZIP: (200, "video/mp4", b"PK\x03\x04" + bytes(2000)),
     Misbehaviour.PLAYLIST: (200, "video/mp4", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
 }
+JUNK = frozenset({Misbehaviour.ZIP, Misbehaviour.PLAYLIST, Misbehaviour.HUGE, Misbehaviour.ENDLESS})
 COUNTED = frozenset({Misbehaviour.CUT, Misbehaviour.SILENT, Misbehaviour.ONE_BYTE, Misbehaviour.GZIP, Misbehaviour.NO_LINKS})
 
 
@@ -117,9 +118,13 @@ class LoopbackClipCafe:
         """By operation: what the provider counts as done."""
         self.answered_calls: Counter[tuple[str, str]] = Counter()
         """By operation and what was asked for."""
+        self.delivered_junk: Counter[str] = Counter()
+        """By operation: bodies that were sent whole, or without end, and are no answer. A real one would count them too."""
         self.n_429 = 0
         """Of its own making; those told by `misbehave` are not counted."""
         self.asked: list[dict[str, str]] = []
+        self.wrong_for: dict[tuple[str, str], list[Misbehaviour]] = {}
+        """(operation, word or slug) → how the next requests for just that go wrong."""
         self._misbehaviours: dict[str, deque[Misbehaviour]] = defaultdict(deque)
         self._window: deque[float] = deque()
         self._links: dict[str, tuple[str, float]] = {}
@@ -180,6 +185,8 @@ class LoopbackClipCafe:
                 self.n_429 += 1
                 return None, (429, "application/json", b'{"error": "too many requests"}')
             self._window.append(at)
+            if meant := self.wrong_for.get((operation, params.get("slug") or params.get("transcript", ""))):
+                return meant.pop(0), None
             queue = self._misbehaviours[operation] or self._misbehaviours["any"]
             if queue:
                 return queue.popleft(), None
@@ -259,6 +266,9 @@ class _Handler(BaseHTTPRequestHandler):
         if refusal is not None:
             self._send(*refusal)
             return
+        if wrong in JUNK:
+            with world._lock:
+                world.delivered_junk[operation] += 1
         if wrong in PLAIN:
             self._send(*PLAIN[wrong])
             return

@@ -145,6 +145,8 @@ class LoopbackOpenAI:
     keys: set[str] = field(default_factory=lambda: {KEY})
     misbehaviours: deque[Misbehaviour] = field(default_factory=deque)
     always: Misbehaviour | None = None
+    wrong_for: dict[str, list[Misbehaviour]] = field(default_factory=dict)
+    """A text → how the next calls that hold it go wrong."""
     retry_after: str | None = None
     latency_s: float = 0.0
     silence_s: float = 5.0
@@ -188,13 +190,16 @@ class LoopbackOpenAI:
 
     # What it answers ---------------------------------------------------------------------------------------------------
 
-    def take(self, seen: Seen) -> tuple[Misbehaviour | None, bool]:
+    def take(self, seen: Seen, data: bytes) -> tuple[Misbehaviour | None, bool]:
         """How this call is answered, and whether it is over the limit."""
         with self._lock:
             recent = [] if self.limit is None else [one for one in self.seen if one.at_s > seen.at_s - self.limit[1] and one.status != 429]
             self.seen.append(seen)
             if self.limit is not None and len(recent) >= self.limit[0]:
                 return Misbehaviour.RATE_429, True
+            for text, meant in self.wrong_for.items():
+                if meant and text.encode() in data:
+                    return meant.pop(0), False
             return (self.misbehaviours.popleft() if self.misbehaviours else self.always), False
 
     def chat(self, seen: Seen, how: Misbehaviour | None) -> dict[str, Any]:
@@ -321,7 +326,7 @@ class _Handler(BaseHTTPRequestHandler):
                 control._in_flight -= 1
 
     def _answer(self, control: LoopbackOpenAI, seen: Seen, data: bytes) -> None:
-        how, _ = control.take(seen)
+        how, _ = control.take(seen, data)
         control._is_over.wait(control.latency_s)
         if not self._has_key():
             seen.status = 401
