@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from core.model.calls import Usage
 from core.model.runs import RunSettings
 from core.rules.prices import MIN_CALLS_TO_CALIBRATE, ModelPrice, TokenRates, cost_usd, find_price
-from core.services.plan_words import Look
+from core.services.plan_words import KnownLines, Look
 from core.store import plan_rows
 
 LEAST_LEARNT = MIN_CALLS_TO_CALIBRATE
@@ -63,14 +63,14 @@ def unpriced_models(settings: RunSettings, judge: PaidJudge | None, prices: Pric
     return tuple(found)
 
 
-def add_judging(connection: Connection, look: Look, settings: RunSettings, judge: PaidJudge, prices: Prices, bill: Bill) -> None:
+def add_judging(
+    connection: Connection, look: Look, lines: KnownLines, settings: RunSettings, judge: PaidJudge, prices: Prices, bill: Bill
+) -> None:
     """Lines that nobody has answered for, and clips whose text turns out different."""
-    known = plan_rows.spoken_lines(connection, [look.searches[word_id] for word_id, _ in look.open if word_id in look.searches])
-    lines = {clip_id for clip_ids in known.values() for clip_id in clip_ids}
-    judged = plan_rows.judged_clips(connection, lines, settings.judge, settings.judge_model, judge.prompt_version)
     n_new = sum(bool(word.n_searches) and word_id not in look.searches for word_id, word in look.open)
-    n_first = len(lines) - len(judged) + _new_lines(connection, settings, n_new, bill.basis)
-    bill.judge_calls_kept = len(judged)
+    n_unread = len(lines.clip_ids) - len(lines.answers.judged)
+    n_first = n_unread + _new_lines(connection, settings, n_new, bill.basis)
+    bill.judge_calls_kept = len(lines.answers.judged)
     bill.judge_calls = n_first + _second_calls(connection, settings, bill)
     if bill.judge_calls:
         tokens_in, tokens_out = _tokens_a_call(connection, settings, judge, bill.basis)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from core.model.runs import Expected, RunSettings
 from core.rules.approval import ApprovalModel
 from core.rules.rates import RateLimit, fastest_s
-from core.services.plan_words import Look, WordPlan
+from core.services.plan_words import KnownLines, Look, WordPlan
 from core.store import plan_rows
 from core.store.choices import load_approval_model
-from core.store.plan_rows import KeptSearch, PastClips
+from core.store.plan_rows import PastClips
 
 LEAST_LEARNT = 5
 TYPICAL_SCORE = 0.8
@@ -28,21 +28,20 @@ FIRST_REQUESTS = 3
 def look_ahead(
     connection: Connection,
     look: Look,
+    lines: KnownLines,
     settings: RunSettings,
     n_clips: int,
     rate: RateLimit | None,
 ) -> tuple[Expected | None, list[str]]:
     """What `n_clips` fetched clips bring to the open words, and what that rests on. None where no word is open."""
-    words, searches = look.open, look.searches
+    words = look.open
     if not words:
         return None, []
     model, past = load_approval_model(connection), plan_rows.past_clips(connection, settings.source)
-    lines = plan_rows.spoken_lines(connection, [searches[word_id] for word_id, _ in words if word_id in searches])
-    candidates = plan_rows.good_words(connection, {clip_id for clip_ids in lines.values() for clip_id in clip_ids})
     says: list[str] = []
-    ratio = _approved_ratio(model, words, lines, candidates, says)
+    ratio = _approved_ratio(model, words, lines, says)
     words_a_clip = _words_a_clip(past, says)
-    found = _found_ratios(past, words, searches, lines, candidates, settings, says)
+    found = _found_ratios(past, look, lines, says)
     n_usable = min(float(n_clips), sum(word.n_wanted * found[word_id] for word_id, word in words))
     n_reachable = sum(word.n_wanted * found[word_id] for word_id, word in words) or 1.0
     attempts = {word_id: word.n_wanted * n_usable / n_reachable * words_a_clip for word_id, word in words}
@@ -60,24 +59,12 @@ def look_ahead(
     return expected, says
 
 
-def _approved_ratio(
-    model: ApprovalModel,
-    words: Sequence[tuple[int, WordPlan]],
-    lines: Mapping[int, set[int]],
-    candidates: Mapping[int, Mapping[int, float]],
-    says: list[str],
-) -> float:
+def _approved_ratio(model: ApprovalModel, words: Sequence[tuple[int, WordPlan]], lines: KnownLines, says: list[str]) -> float:
     """The mean chance of the best known clips of each word; without any, of what was decided, or of a typical score."""
     chances: list[float] = []
     for word_id, word in words:
-        good = sorted(
-            (
-                (candidates[clip_id][word_id], len(candidates[clip_id]))
-                for clip_id in lines.get(word_id, ())
-                if word_id in candidates.get(clip_id, {})
-            ),
-            reverse=True,
-        )
+        read = [lines.answers.good.get(clip_id, {}) for clip_id in lines.of_words.get(word_id, ())]
+        good = sorted(((scores[word_id], len(scores)) for scores in read if word_id in scores), reverse=True)
         chances += [model.probability(score, n_words, "", "") for score, n_words in good[: word.n_wanted]]
     if chances:
         says.append(f"The share that is approved is that of {len(chances):,} shortlisted clips at hand.")
@@ -95,15 +82,7 @@ def _words_a_clip(past: PastClips, says: list[str]) -> float:
     return 1.0
 
 
-def _found_ratios(
-    past: PastClips,
-    words: Sequence[tuple[int, WordPlan]],
-    searches: Mapping[int, KeptSearch],
-    lines: Mapping[int, set[int]],
-    candidates: Mapping[int, Mapping[int, float]],
-    settings: RunSettings,
-    says: list[str],
-) -> dict[int, float]:
+def _found_ratios(past: PastClips, look: Look, lines: KnownLines, says: list[str]) -> dict[int, float]:
     """Word id → the chance that something good is found: known where its lines were read, else what past words had."""
     if past.n_words >= LEAST_LEARNT:
         usual = past.n_words_found / past.n_words
@@ -112,13 +91,14 @@ def _found_ratios(
         usual = ASSUMED_FOUND_RATIO
         basis = f"{usual:.0%} of the words have a clip, an assumption: {past.n_words} were searched so far.".replace("%", " %")
     found: dict[int, float] = {}
-    for word_id, word in words:
-        mine = lines.get(word_id, set())
-        is_fresh = word_id in searches and not word.is_search_too_old
+    good = lines.answers.good
+    for word_id, word in look.open:
+        mine = lines.of_words.get(word_id, set())
+        is_fresh = word_id in look.searches and not word.is_search_too_old
         if is_fresh and not word.n_hits_kept:
             found[word_id] = 0.0
-        elif mine and all(clip_id in candidates for clip_id in mine):
-            found[word_id] = float(any(word_id in candidates[clip_id] for clip_id in mine))
+        elif mine and all(clip_id in good for clip_id in mine):
+            found[word_id] = float(any(word_id in good[clip_id] for clip_id in mine))
         else:
             found[word_id] = usual
     if any(ratio == usual for ratio in found.values()):

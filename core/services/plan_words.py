@@ -16,7 +16,7 @@ from core.rules.search_keys import search_key
 from core.services.production import ProductionAnswer
 from core.store import plan_rows
 from core.store.media_rows import list_films
-from core.store.plan_rows import KeptSearch
+from core.store.plan_rows import KeptSearch, LineAnswers
 from core.store.reviews import approved_counts, reviewable_counts
 from core.timing import now
 
@@ -80,6 +80,27 @@ class Look:
     def open(self) -> list[tuple[int, WordPlan]]:
         """(word id, word) of those that the run would work on."""
         return [(word_id, word) for word_id, word in zip(self.word_ids, self.words, strict=True) if word.n_wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLines:
+    """The lines that earlier searches brought for the open words, and what was answered for them."""
+
+    of_words: Mapping[int, set[int]]
+    """Word id → clips in which something is spoken."""
+    answers: LineAnswers
+
+    @property
+    def clip_ids(self) -> set[int]:
+        """Each once, however many words it came for."""
+        return {clip_id for clip_ids in self.of_words.values() for clip_id in clip_ids}
+
+
+def known_lines(connection: Connection, look: Look, settings: RunSettings, prompt_version: str) -> KnownLines:
+    """Of the judge that the settings froze."""
+    of_words = plan_rows.spoken_lines(connection, [look.searches[word_id] for word_id, _ in look.open if word_id in look.searches])
+    clip_ids = {clip_id for clip_ids in of_words.values() for clip_id in clip_ids}
+    return KnownLines(of_words, plan_rows.line_answers(connection, clip_ids, settings.judge, settings.judge_model, prompt_version))
 
 
 def look_at(

@@ -17,7 +17,7 @@ from core.rules.prices import ModelPrice, price_table
 from core.rules.rates import fastest_s
 from core.services.plan_bill import Bill, PaidJudge, add_hearing, add_judging, hold_to, unpriced_models
 from core.services.plan_outlook import look_ahead
-from core.services.plan_words import PAGE_SIZE, ChosenWords, Look, look_at
+from core.services.plan_words import PAGE_SIZE, ChosenWords, Look, known_lines, look_at
 from core.services.production import Production, ProductionAnswer
 from core.store.database import Database
 from core.store.rate_slots import MonthQuota, RateSlots
@@ -79,12 +79,13 @@ class Planner:
         bill = Bill(n_clips=asked.downloads if is_remote else asked.n_wanted)
         judge, prices = self._outside.paid_judge(settings), self._outside.prices()
         with self._database.read() as connection:
+            lines = known_lines(connection, look, settings, judge.prompt_version if judge is not None else "")
             if judge is not None:
-                add_judging(connection, look, settings, judge, prices, bill)
+                add_judging(connection, look, lines, settings, judge, prices, bill)
             add_hearing(connection, settings, prices, bill)
             hold_to(settings.max_cost_usd, bill)
             rate = limits.slots.rate if limits is not None else None
-            expected, says = look_ahead(connection, look, settings, bill.n_clips, rate)
+            expected, says = look_ahead(connection, look, lines, settings, bill.n_clips, rate)
         return Plan(
             words=len(look.words),
             already_covered=len(look.words) - len(look.open),

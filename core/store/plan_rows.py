@@ -33,6 +33,16 @@ class KeptSearch:
 
 
 @dataclass(frozen=True, slots=True)
+class LineAnswers:
+    """What judges said of lines."""
+
+    judged: set[int]
+    """Clips whose line the judge in question has answered for: another call would find the answer kept."""
+    good: dict[int, dict[int, float]]
+    """Clip id → (word id → newest relevance of a word that is good in it), for clips that any judge has read."""
+
+
+@dataclass(frozen=True, slots=True)
 class PastCalls:
     """Finished calls of one model and prompt version whose usage is known; means, 0 without calls."""
 
@@ -85,40 +95,37 @@ def spoken_lines(connection: Connection, made: Collection[KeptSearch]) -> dict[i
 
 def lines_a_search(connection: Connection, source: Source) -> tuple[float, int]:
     """(mean of distinct spoken lines that one more search brought, searches that it was learnt from)."""
-    mine = (searches.c.source == source, clips.c.spoken != "")
-    same = and_(run_clips.c.run_id == searches.c.run_id, run_clips.c.word_id == searches.c.word_id)
-    made = searches.join(run_clips, same).join(clips, clips.c.clip_id == run_clips.c.clip_id)
-    n_lines = connection.execute(select(func.count(run_clips.c.clip_id.distinct())).select_from(made).where(*mine)).scalar_one()
+    mine = (clips.c.source == source, clips.c.spoken != "", ~clips.c.is_demo)
+    n_lines = connection.execute(select(func.count()).select_from(clips).where(*mine)).scalar_one()
     n_searches = connection.execute(select(func.count()).select_from(searches).where(searches.c.source == source)).scalar_one()
     return (n_lines / n_searches if n_searches else 0.0), int(n_searches)
 
 
-def judged_clips(connection: Connection, clip_ids: Collection[int], judge: str, model: str, prompt_version: str) -> set[int]:
-    """Those of the clips whose line this judge has answered for: another call would find the answer kept."""
-    query = select(proposals.c.clip_id).where(
-        proposals.c.stage == ProposalStage.SHORTLIST,
-        proposals.c.judge == judge,
-        proposals.c.model == model,
-        proposals.c.prompt_version == prompt_version,
-        proposals.c.evidence_state != EvidenceState.NOT_HEARD,
-    )
-    found: set[int] = set()
+def line_answers(connection: Connection, clip_ids: Collection[int], judge: str, model: str, prompt_version: str) -> LineAnswers:
+    """What was answered for the lines of these clips."""
+    query = select(
+        proposals.c.clip_id,
+        proposals.c.word_id,
+        proposals.c.relevance,
+        (
+            (proposals.c.judge == judge)
+            & (proposals.c.model == model)
+            & (proposals.c.prompt_version == prompt_version)
+            & (proposals.c.evidence_state != EvidenceState.NOT_HEARD)
+        ).label("is_kept"),
+    ).where(proposals.c.stage == ProposalStage.SHORTLIST)
+    found = LineAnswers(set(), {})
     for some in _in_parts(sorted(clip_ids)):
-        found |= set(connection.execute(query.where(proposals.c.clip_id.in_(some))).scalars())
-    return found
-
-
-def good_words(connection: Connection, clip_ids: Collection[int]) -> dict[int, dict[int, float]]:
-    """Clip id → (word id → newest relevance at the shortlist of a word that is good in it), for clips that any judge has read."""
-    query = select(proposals.c.clip_id, proposals.c.word_id, proposals.c.relevance).where(proposals.c.stage == ProposalStage.SHORTLIST)
-    found: dict[int, dict[int, float]] = {}
-    for some in _in_parts(sorted(clip_ids)):
-        for row in connection.execute(query.where(proposals.c.clip_id.in_(some)).order_by(proposals.c.proposal_id)):
-            good = found.setdefault(row.clip_id, {})
-            if row.relevance is not None:
-                good[row.word_id] = row.relevance
+        for clip_id, word_id, relevance, is_kept in connection.execute(
+            query.where(proposals.c.clip_id.in_(some)).order_by(proposals.c.proposal_id)
+        ):
+            good = found.good.setdefault(clip_id, {})
+            if relevance is not None:
+                good[word_id] = relevance
             else:
-                good.pop(row.word_id, None)
+                good.pop(word_id, None)
+            if is_kept:
+                found.judged.add(clip_id)
     return found
 
 
