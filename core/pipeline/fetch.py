@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -11,19 +12,27 @@ from core.errors import KeyRefused, ModelMissing, NotSent, QuotaUsedUp, RateLimi
 from core.model.clips import Clip
 from core.model.runs import Stage
 from core.pipeline.bench import Bench
+from core.pipeline.halting import patient_for
 from core.pipeline.progress import WordTask, load_task, say
-from core.pipeline.work import WordEnd
+from core.pipeline.work import LostPatience, WordEnd
 from core.store import runs as run_rows
-from core.store.clips import load_clip, set_clip
+from core.store.clips import load_clip, load_clips, set_clip
 
 STOPPING = (StoreError, ModelMissing, KeyRefused, QuotaUsedUp, RateLimited, NotSent)
 """What no clip could get past: it is the word's or the run's, not this clip's."""
+
+PATIENCE_S = 2.0
+"""How long a word with a clip at hand waits for its next one before it works on that."""
 
 ClipWork = Callable[[Bench, WordTask, Clip], None]
 
 
 def run_fetch(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
-    """Fetches what was chosen; a clip that fails keeps its reason and the others go on."""
+    """Fetches what was chosen; a clip that fails keeps its reason and the others go on.
+
+    Once a clip is here, the word goes on with it rather than wait for the next one's rate slot: somebody waits to judge it. The
+    others stay chosen, and their turn comes with the next round.
+    """
     each_clip(bench, run_id, word_id, Stage.FETCH, "Fetching", fetch_clip)
     return None
 
@@ -32,29 +41,42 @@ def each_clip(bench: Bench, run_id: str, word_id: int, stage: Stage, verb: str, 
     """Do one stage's work for every chosen clip of the word; record each outcome.
 
     An error fails that clip with its message, and the others go on; `STOPPING` leaves the rest chosen, for when the word goes on.
-    Between two clips a run that was paused or cancelled stops.
+    Between two clips a run that was paused or cancelled stops. After `fetch`, only clips that are here have work.
     """
     with bench.database.read() as connection:
         task = load_task(connection, run_id, word_id)
         chosen = [clip_id for clip_id, _, outcome, _ in run_rows.clips_of_word(connection, run_id, word_id) if outcome == "chosen"]
-    for place, clip_id in enumerate(chosen, 1):
+        here = [clip_id for clip_id, clip in load_clips(connection, chosen).items() if clip.media_id is not None]
+    n_here = len(here)
+    todo = chosen if stage is Stage.FETCH else [clip_id for clip_id in chosen if clip_id in here]
+    for place, clip_id in enumerate(todo, 1):
         bench.pause_point(run_id)
         with bench.database.write() as connection:
-            say(connection, task, f"{verb} clip {place} of {len(chosen)}")
-        with bench.clip_lock(clip_id):
-            with bench.database.read() as connection:
-                clip = load_clip(connection, clip_id)
-            try:
-                work(bench, task, clip)
-            except STOPPING:
-                raise
-            except WordreelError as error:
-                with bench.database.write() as connection:
-                    set_clip(connection, clip_id, failure_stage=stage, failure=error.message)
-                    run_rows.set_run_clip(connection, run_id, word_id, clip_id, stage=stage, outcome="failed", reason=error.message)
-                continue
+            say(connection, task, f"{verb} clip {place} of {len(todo)}")
+        try:
+            with bench.clip_lock(clip_id), patient_for(PATIENCE_S if n_here and stage is Stage.FETCH else math.inf):
+                n_here += _do(bench, task, clip_id, stage, work)
+        except LostPatience:
+            return
+
+
+def _do(bench: Bench, task: WordTask, clip_id: int, stage: Stage, work: ClipWork) -> bool:
+    """One clip's work, with its outcome; whether it went well."""
+    with bench.database.read() as connection:
+        clip = load_clip(connection, clip_id)
+    try:
+        work(bench, task, clip)
+    except STOPPING:
+        raise
+    except WordreelError as error:
+        reached = {"stage": stage, "outcome": "failed", "reason": error.message}
         with bench.database.write() as connection:
-            set_clip(connection, clip_id, failure_stage="", failure="")
+            set_clip(connection, clip_id, failure_stage=stage, failure=error.message)
+            run_rows.set_run_clip(connection, task.run.run_id, task.word.word_id, clip_id, **reached)
+        return False
+    with bench.database.write() as connection:
+        set_clip(connection, clip_id, failure_stage="", failure="")
+    return True
 
 
 def fetch_clip(bench: Bench, task: WordTask, clip: Clip) -> None:

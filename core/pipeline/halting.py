@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from contextvars import ContextVar
 from sqlalchemy import select
 
 from core.model.runs import RunStatus
-from core.pipeline.work import Halted
+from core.pipeline.work import Halted, LostPatience
 from core.store.database import Database
 from core.store.tables import runs
 
@@ -20,6 +21,7 @@ LOOK_S = 0.4
 """A run's status is read at most so often, whoever asks."""
 
 _RUN_ID: ContextVar[str] = ContextVar("working_on", default="")
+_PATIENCE_S: ContextVar[float] = ContextVar("patience_s", default=math.inf)
 
 
 @contextmanager
@@ -30,6 +32,16 @@ def working_on(run_id: str) -> Iterator[None]:
         yield
     finally:
         _RUN_ID.reset(token)
+
+
+@contextmanager
+def patient_for(wait_s: float) -> Iterator[None]:
+    """While it is entered, this thread leaves a wait of which more than `wait_s` is left: LostPatience."""
+    token = _PATIENCE_S.set(wait_s)
+    try:
+        yield
+    finally:
+        _PATIENCE_S.reset(token)
 
 
 class PausePoint:
@@ -46,9 +58,11 @@ class PausePoint:
         if run_id and self._is_stopped(run_id):
             raise Halted(run_id)
 
-    def on_wait(self, _wait_s: float) -> None:
-        """For adapters that wait: as `check`, for the run of this thread."""
+    def on_wait(self, wait_s: float) -> None:
+        """For adapters that wait, `wait_s` more: as `check`, for the run of this thread. Raises: Halted, LostPatience."""
         self.check()
+        if wait_s > _PATIENCE_S.get():
+            raise LostPatience
 
     def _is_stopped(self, run_id: str) -> bool:
         with self._lock:

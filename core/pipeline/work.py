@@ -17,6 +17,10 @@ class Halted(Exception):
     """The run was paused or cancelled while a stage waited; the stage is done again when the run goes on. Nothing is recorded."""
 
 
+class LostPatience(Exception):
+    """What was waited for would take longer than it is worth: there is other work to be done first. Nothing is recorded."""
+
+
 @dataclass(frozen=True, slots=True)
 class WordEnd:
     """The word has ended; the engine writes it to the run's row of the word."""
