@@ -13,9 +13,10 @@ What the figures mean
 * repeated: calls that a provider carried out more than once although the ledger has the answer. A provider counts every call; per
   operation, what it counted beyond the distinct calls may only be calls that were in doubt after a kill.
 * in a window, 429: counted at ClipCafe when requests arrive, in a true sliding window.
-* used while searching: requests that arrived from the first search to the last one, both included, over the most that the limit
-  allows in such a span: limit × (whole windows in it + 1). In a second line the time in which no worker was there is taken out: from
-  a kill until the next worker beats.
+* used while searching: of the requests that arrived from the first search to the last one, both included: the least time that the
+  limit lets so many take (the first `limit` at once, as many a window later, and so on) over the time that they took. A second line
+  takes out the time in which no worker was there, from a kill until the next worker beats. A third counts instead of timing: the
+  requests over the most that may come in such a span, limit × (whole windows in it + 1); it jumps by a whole window's worth.
 * floor: the least time in which all the run's requests can go out under the limit.
 * first reviewable: from the start of the command `discover` until a mapping that a person can decide on is in the database.
 * tokens: what the loopback OpenAI counted for the run, and for two calls a clip and word over the same hits, each with this
@@ -63,7 +64,9 @@ class Measured:
     dead: list[tuple[float, float]] = field(default_factory=list)
     """From each kill until the next worker beat."""
     busy_cores: float = 0.0
-    """Of the whole machine, providers and this watching included."""
+    """Of the whole machine, providers, this watching and whatever else runs there included."""
+    worker_cpu_s: dict[int, float] = field(default_factory=dict)
+    """By process: core-seconds of the workers and of what they started, as last seen."""
 
 
 def main() -> int:
@@ -135,6 +138,7 @@ def run_through_kills(world: PaidWorld, options: argparse.Namespace) -> Measured
     deadline_s = seen.launched_s + fastest_s(3 * n_least, RateLimit(LIMIT, world.clipcafe.window_s)) + PROVIDERS_SHARE_S
     told_s = time.monotonic()
     while world.status() not in ("succeeded", "waiting_for_quota", "failed", "paused", "cancelled"):
+        seen.worker_cpu_s |= cpu_of_sessions({process.pid for process in world.workers if process.poll() is None})
         if seen.first_s is None and world.n_reviewable():
             seen.first_s = time.monotonic()
         if kills and world.clipcafe.n_arrived() >= kills[0]:
@@ -181,6 +185,19 @@ def cpu_seconds() -> tuple[float, float]:
     return (sum(ticks) - idle) / hertz, idle / hertz
 
 
+def cpu_of_sessions(sessions: set[int]) -> dict[int, float]:
+    """Core-seconds by process, of those that these session leaders started, themselves included. Source: proc(5), /proc/<pid>/stat."""
+    found: dict[int, float] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) in sessions:
+            found[int(path.parent.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
 # Figures -------------------------------------------------------------------------------------------------------------
 
 Figure = tuple[str, str, str, bool | None]
@@ -194,7 +211,7 @@ def our_figures(world: PaidWorld, seen: Measured, options: argparse.Namespace) -
     for state in world.states().values():
         ends[state] = ends.get(state, 0) + 1
     n_repeated, n_doubt = repeated(world)
-    used, used_alive, span_s = used_while_searching(world, seen)
+    used = used_while_searching(world, seen)
     dead_s = [after - before for before, after in seen.dead]
     took_s, floor_s = seen.ended_s - seen.launched_s, fastest_s(clips.n_arrived(), limit)
     first_s = None if seen.first_s is None else seen.first_s - seen.launched_s
@@ -213,8 +230,14 @@ def our_figures(world: PaidWorld, seen: Measured, options: argparse.Namespace) -
             clips.most_in_a_window() <= LIMIT,
         ),
         ("429 of our making", str(clips.n_429), "0", clips.n_429 == 0),
-        (f"used while searching ({span_s:.0f} s), kills included", f"{used:.1%}", f"{USED_WANTED:.0%}", used >= USED_WANTED),
-        ("used while searching, without the dead time", f"{used_alive:.1%}", "", None),
+        (
+            f"used while searching ({used.span_s:.0f} s), kills included",
+            f"{used.timed:.1%}",
+            f"{USED_WANTED:.0%}",
+            used.timed >= USED_WANTED,
+        ),
+        ("used while searching, without the dead time", f"{used.timed_alive:.1%}", "", None),
+        ("used while searching, by count", f"{used.counted:.1%}", "", None),
         ("longest pause between requests", f"{longest_pause_s(world, seen):.1f} s", "", None),
         (
             "first reviewable clip",
@@ -224,7 +247,8 @@ def our_figures(world: PaidWorld, seen: Measured, options: argparse.Namespace) -
         ),
         ("time of the run", f"{took_s:.0f} s", "", None),
         ("the limiter's floor for its requests", f"{floor_s:.0f} s, × {took_s / max(floor_s, 1e-6):.2f}", "", None),
-        ("cores busy, providers included", f"{seen.busy_cores:.2f} of {os.cpu_count()}", "", None),
+        ("cores that the workers used", f"{sum(seen.worker_cpu_s.values()) / took_s:.2f} of {os.cpu_count()}", "", None),
+        ("cores busy with anything", f"{seen.busy_cores:.2f} of {os.cpu_count()}", "", None),
     ]
 
 
@@ -249,17 +273,26 @@ def repeated(world: PaidWorld) -> tuple[int, int]:
     return n_repeated, sum(doubts.values())
 
 
-def used_while_searching(world: PaidWorld, seen: Measured) -> tuple[float, float, float]:
-    """The share of the limit that was used, with and without dead time, and the span in seconds."""
+@dataclass(frozen=True)
+class Use:
+    """How much of the limit was used from the first search to the last."""
+
+    timed: float
+    timed_alive: float
+    """Without the time in which no worker was there."""
+    counted: float
+    span_s: float
+
+
+def used_while_searching(world: PaidWorld, seen: Measured) -> Use:
     searches = [at_s for at_s, kind in world.clipcafe.arrivals if kind == "search"]
     first_s, last_s = min(searches), max(searches)
-    n_came = sum(first_s <= at_s <= last_s for at_s, _ in world.clipcafe.arrivals)
+    n_came, span_s = sum(first_s <= at_s <= last_s for at_s, _ in world.clipcafe.arrivals), last_s - first_s
     dead_s = sum(max(0.0, min(after, last_s) - max(before, first_s)) for before, after in seen.dead)
-
-    def used(span_s: float) -> float:
-        return n_came / (LIMIT * (int(span_s / world.clipcafe.window_s) + 1))
-
-    return used(last_s - first_s), used(last_s - first_s - dead_s), last_s - first_s
+    window_s = world.clipcafe.window_s
+    least_s = (n_came - 1) // LIMIT * window_s
+    counted = n_came / (LIMIT * (int(span_s / window_s) + 1))
+    return Use(least_s / span_s, least_s / (span_s - dead_s), counted, span_s)
 
 
 def longest_pause_s(world: PaidWorld, seen: Measured) -> float:
