@@ -16,6 +16,7 @@ from tests.loopback.fault_world import FaultWorld, fault_world
 
 MEMORY = Path("/dev/shm")
 Make = Callable[..., FaultWorld]
+Logged = pytest.LogCaptureFixture
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def make(quick_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
 
 @pytest.fixture
-def heard(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def heard(caplog: Logged) -> Logged:
     """Everything that is logged, down to the last detail."""
     caplog.set_level("DEBUG")
     return caplog

@@ -11,15 +11,13 @@ from sqlalchemy import select
 
 from core.model.runs import StopCause
 from core.store.tables import ledger
-from tests.faults.conftest import Make
+from tests.faults.conftest import Logged, Make
 from tests.loopback.clipcafe import Misbehaviour as Cafe
 from tests.loopback.fault_world import FaultWorld, all_good, line_clip, one_line_each
 from tests.loopback.openai import Misbehaviour as Model
 from tests.loopback.paid_corpus import list_words
 
 pytestmark = pytest.mark.timeout(60)
-
-Logged = pytest.LogCaptureFixture
 
 
 def lonely(make: Make, n_words: int) -> FaultWorld:

@@ -6,7 +6,6 @@ It is wired by `core.wiring.build_work`, with a decoder and a recogniser that ne
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -162,23 +161,10 @@ class FaultWorld:
     @contextmanager
     def meanwhile(self, run_id: str) -> Iterator[None]:
         """A worker drives the run in the background; at the end of the block it is waited for."""
-        failures: list[BaseException] = []
-
-        def drive() -> None:
-            try:
-                self.drive(run_id)
-            except BaseException as error:
-                failures.append(error)
-
-        thread = threading.Thread(target=drive, name="driver")
-        thread.start()
-        try:
+        with ThreadPoolExecutor(1) as pool:
+            driving = pool.submit(self.drive, run_id)
             yield
-        finally:
-            thread.join(50)
-        assert not thread.is_alive(), "the run goes on and on"
-        if failures:
-            raise failures[0]
+            driving.result(50)
 
     @staticmethod
     def wait_until(is_so: Callable[[], object], within_s: float = 20.0) -> None:
