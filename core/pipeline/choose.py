@@ -12,7 +12,7 @@ leaves its place on the queue.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import Connection, func, select
@@ -20,9 +20,10 @@ from sqlalchemy import Connection, func, select
 from core.model.reviews import MappingState
 from core.model.runs import Stage, WordState
 from core.pipeline.bench import Bench, Pace
-from core.pipeline.choose_window import MonthLeft, Window, take_turn
+from core.pipeline.choose_window import MonthLeft, Window, downloads_left, take_turn
 from core.pipeline.progress import WordTask, clips_had, load_task, say
 from core.pipeline.work import WordEnd
+from core.rules.approval import ApprovalModel
 from core.rules.choosing import Waiting, is_ripe, window_size
 from core.store import choice_board as board
 from core.store import runs as run_rows
@@ -35,6 +36,9 @@ from core.timing import now
 
 DONE_STAGES = (Stage.SCORE, Stage.REVIEW)
 POLL_S = 0.5
+"""How often a waiting word looks whether something changed."""
+LOOK_S = 5.0
+"""How often it looks at everything in any case: a person's decisions change what it wants."""
 
 
 def run_choose(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
@@ -64,8 +68,7 @@ def run_choose(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
         if _is_ripe(pace, seen) and _choose_for_all(bench, pace, seen):
             continue
         _say_why(bench, seen)
-        bench.pause_point(run_id)
-        time.sleep(POLL_S)
+        _wait_for_a_change(bench, pace, seen, started_s)
 
 
 def choose_for_refill(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
@@ -145,6 +148,28 @@ def _look(connection: Connection, run_id: str, word_id: int, waited_s: float, tr
     )
 
 
+def _wait_for_a_change(bench: Bench, pace: Pace, seen: _Seen, started_s: float) -> None:
+    """Return when a look may find something else than `seen`; asks little, since many words wait at once. Raises: Halted."""
+    run_id, word_id = seen.task.run.run_id, seen.task.word.word_id
+    looked_s = time.monotonic()
+    chosen = select(run_clips.c.clip_id).where(
+        run_clips.c.run_id == run_id, run_clips.c.word_id == word_id, run_clips.c.outcome == "chosen"
+    )
+    row = select(run_words.c.state).where(run_words.c.run_id == run_id, run_words.c.word_id == word_id)
+    while time.monotonic() - looked_s < LOOK_S:
+        bench.pause_point(run_id)
+        time.sleep(POLL_S)
+        with bench.database.read() as connection:
+            if connection.execute(row).scalar_one() not in board.OPEN or connection.execute(chosen.limit(1)).first():
+                return
+            shared = {one.clip_id for one in board.on_their_way_for(connection, run_id, word_id)}
+            if not shared >= {one.clip_id for one in seen.shared} or (shared and not seen.shared):
+                return
+            standing = _standing(connection, run_id, time.monotonic() - started_s) if seen.is_in_window else seen.waiting
+        if _is_ripe(pace, replace(seen, waiting=standing)):
+            return
+
+
 def _standing(connection: Connection, run_id: str, waited_s: float) -> Waiting:
     """How the run stands, without reading more than counts."""
     query = select(run_words.c.state, run_words.c.stage, func.count().label("n")).where(
@@ -198,14 +223,13 @@ def _choose_for_all(bench: Bench, pace: Pace, seen: _Seen) -> bool:
     """Choose for every word that is here, unless another has done it meanwhile. Returns: whether this word can go on now."""
     run_id, word_id = seen.task.run.run_id, seen.task.word.word_id
     month = _month(bench, pace, seen.task)
-    with bench.database.read() as connection:
-        model = load_approval_model(connection)
     waited_s = seen.waiting.waited_s
     trusted_since = now() - timedelta(seconds=pace.link_life_s) if waited_s > pace.link_life_s else None
     with bench.database.write() as connection:
         take_turn(connection, run_id)
         still = _look(connection, run_id, word_id, waited_s, pace.link_life_s)
         if still.is_open and not still.has_chosen and _is_ripe(pace, still):
+            model = load_approval_model(connection)
             Window(connection, seen.task.run, model, month, trusted_since=trusted_since).decide()
             still = _look(connection, run_id, word_id, waited_s, pace.link_life_s)
     return still.has_chosen or not still.is_open or not still.n_to_fetch
@@ -215,13 +239,19 @@ def _finish(bench: Bench, pace: Pace, seen: _Seen) -> WordEnd:
     """The word ends. Downloads that others were expected to need and did not go to words that had ended for want of them."""
     run_id, word_id = seen.task.run.run_id, seen.task.word.word_id
     with bench.database.read() as connection:
-        sleepers = [stand for stand in board.stands(connection, run_id).values() if stand.is_asleep]
-        model = load_approval_model(connection) if sleepers else None
-    if model is not None and seen.waiting.n_upstream == 0:
+        is_asked_for = seen.waiting.n_upstream == 0 and board.has_sleepers(connection, run_id)
+    if is_asked_for:
         month = _month(bench, pace, seen.task)
+        with bench.database.read() as connection:
+            is_left = downloads_left(connection, seen.task.run, month).n != 0
+            model = load_approval_model(connection) if is_left else ApprovalModel()
         with bench.database.write() as connection:
             take_turn(connection, run_id)
-            Window(connection, seen.task.run, model, month).decide()
+            window = Window(connection, seen.task.run, model, month)
+            if is_left:
+                window.decide()
+            else:
+                window.finish_sleepers()
     with bench.database.write() as connection:
         rows = run_rows.clips_of_word(connection, run_id, word_id)
         return _end(connection, seen.task, rows, seen.n_missing)

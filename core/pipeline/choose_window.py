@@ -86,7 +86,7 @@ class Window:
         self._connection = connection
         self._run = run
         self._model = model
-        self._levels = choice_rows.levels_by_id(connection)
+        self._levels: dict[int, str] = {}
         self._approved = approved_counts(connection)
         self._reviewable = reviewable_counts(connection)
         self._stands = board.stands(connection, run.run_id)
@@ -99,7 +99,8 @@ class Window:
 
     def decide(self) -> list[Chosen]:
         """Choose, record, wake the words that got something after all, and end those that got nothing for want of downloads."""
-        self._finish_sleepers()
+        self.finish_sleepers()
+        self._levels = choice_rows.levels_by_id(self._connection)
         self._expect()
         here = self._wanting(lambda stand: stand.is_here)
         asleep = self._wanting(lambda stand: stand.is_asleep)
@@ -257,7 +258,7 @@ class Window:
             detail = f"Waits for downloads with {want - self._n_missing(word_id)} of {want} clips"
             self._end(word_id, WordState.WAITING_FOR_QUOTA, reason, detail)
 
-    def _finish_sleepers(self) -> None:
+    def finish_sleepers(self) -> None:
         """Words that waited for downloads and got their clips with those of other words."""
         for word_id, stand in self._stands.items():
             if stand.is_asleep and self._n_missing(word_id) == 0:

@@ -82,6 +82,12 @@ def stands(connection: Connection, run_id: str) -> dict[int, RunWordStand]:
     }
 
 
+def has_sleepers(connection: Connection, run_id: str) -> bool:
+    """Whether some word of the run has ended for want of downloads."""
+    query = select(run_words.c.word_id).where(run_words.c.run_id == run_id, run_words.c.state == WordState.WAITING_FOR_QUOTA)
+    return connection.execute(query.where(run_words.c.stage.in_(FROM_CHOOSE)).limit(1)).first() is not None
+
+
 def on_their_way(connection: Connection, run_id: str) -> list[OnItsWay]:
     """Every chosen clip of the run whose owner is open."""
     return [OnItsWay(row.clip_id, row.word_id, row.text, row.updated_at) for row in connection.execute(_on_their_way(run_id))]
