@@ -1,4 +1,4 @@
-"""What the operator says: environment, `.env` and `.env.secrets` beside `run.py`, read once at start.
+"""What the operator says: environment, `.env` and `.env.secrets` beside `run.py`. `services.live_config` follows changes of the files.
 
 Source of the names: the README's table of settings. A variable of the environment wins over `.env.secrets`, which wins
 over `.env`.

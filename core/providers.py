@@ -309,10 +309,13 @@ class Providers:
         if self.judge_name == "openai":
             from core.adapters.judge_openai import PROMPT_VERSION
 
-            why = "JUDGE names it." if config.judge else "A key or an address is set; the plan shows what it costs."
+            why = f"{self._chosen_by('JUDGE')} names it." if config.judge else "A key or an address is set; the plan shows what it costs."
             return Provider("judge", f"{config.judge_model}, prompt {PROMPT_VERSION}", why, "")
-        why = "JUDGE names it." if config.judge else "It runs here and needs no key."
+        why = f"{self._chosen_by('JUDGE')} names it." if config.judge else "It runs here and needs no key."
         return Provider("judge", "Teachability rubric", why, "" if config.judge else "Enter an OpenAI key to have a model judge.")
+
+    def _chosen_by(self, variable: str) -> str:
+        return variable if variable in self.config.origins else "Settings"
 
     def _transcriber_row(self) -> Provider:
         config = self.config
@@ -323,7 +326,12 @@ class Providers:
         if name == "whisper":
             return Provider("transcriber", f"Whisper {Path(config.whisper_model).name}, then alignment", "WHISPER_MODEL names it.", "")
         if name == "openai":
-            return Provider("transcriber", "OpenAI whisper-1, then alignment", "TRANSCRIBER names it; it is paid by the minute.", "")
+            return Provider(
+                "transcriber",
+                "OpenAI whisper-1, then alignment",
+                f"{self._chosen_by('TRANSCRIBER')} names it; it is paid by the minute.",
+                "",
+            )
         return Provider(
             "transcriber",
             "Captions with forced alignment",

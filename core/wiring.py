@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from core.config import ROOT_PATH, Config, load_config
-from core.errors import NotFound
+from core.errors import NotFound, RateLimited
 from core.model.runs import RunSettings
 from core.providers import Provider, Providers
 from core.services.coverage import Coverage
@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from core.ports import ExportTarget
     from core.services.backups import Backups
     from core.services.exports import Exports
+    from core.services.keys import Keys, Tester, Told
     from core.services.storage import Storage
 
 K = TypeVar("K")
 T = TypeVar("T")
 
+TEST_WAIT_S = 15.0
+"""Who tests a key looks at a page meanwhile."""
 DOWNLOADS_KEPT_S = 86_400.0
 """A download whose run was given up lies in the workspace for so long."""
 
@@ -131,6 +134,49 @@ class App(Providers):
         if "://" in name_or_url:
             return self.targets(name_or_url)[0]
         raise NotFound(f"There is no target {name_or_url!r}.", hint=f"There are: {', '.join(target.name for target in offered)}.")
+
+    # Keys ------------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def keys(self) -> Keys:
+        """What can be entered in Settings, and tested there."""
+        from core.services.keys import Keys
+
+        testers: dict[str, Tester] = {
+            "CLIPCAFE": self._test_clipcafe,
+            "CLIPCAFE_BASE_URL": self._test_clipcafe,
+            "OPENAI_API_KEY": self._test_openai,
+            "OPENAI_BASE_URL": self._test_openai,
+            "BACKEND_URL": self._test_backend,
+            "BACKEND_TOKEN": self._test_backend,
+        }
+        return Keys(self.config.root_path, self.settings, testers)
+
+    def _test_clipcafe(self) -> str:
+        from core.pipeline.halting import patient_for
+        from core.pipeline.run_ledger import paying_for
+        from core.pipeline.work import LostPatience
+
+        try:
+            with paying_for("key test"), patient_for(TEST_WAIT_S):
+                self.clipcafe.check_key()
+        except LostPatience:
+            message = "Not tested: runs use every request of this minute."
+            raise RateLimited(message, retry_after_s=TEST_WAIT_S, hint="Test it again in a minute.", provider="clipcafe") from None
+        return "ClipCafe answers a search."
+
+    def _test_openai(self) -> Told:
+        from core.services.keys import Told
+
+        models = self.openai_server.models()
+        return Told(f"{len(models)} models may be used." if models else "It answers, and lists no model.", models)
+
+    def _test_backend(self) -> str:
+        target = self.targets()[0]
+        if not target.is_production:
+            raise NotFound("No backend is set.", hint="Set BACKEND_URL.")
+        told = target.words_with_videos(("test",), "en")
+        return "It answers." if told is not None else "It answers, and cannot say which words it has."
 
     # Services that need more -----------------------------------------------------------------------------------------
 

@@ -18,6 +18,9 @@ from core.store.ledger_rows import totals
 from core.store.tables import jobs, ledger, mappings, run_clips, run_words, runs, searches, words
 from core.timing import now
 
+SOURCE_CALLS = ("search", "download", "link", "test_key")
+"""Of the ledger's operations, those that a source counts and nobody pays by the call."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
@@ -233,14 +236,17 @@ def summarize(connection: Connection, run: RunRow) -> RunSummary:
     ]
     reached = {row.clip_id for row in outcomes if row.stage == Stage.SCORE and row.outcome in ("ok", "not_heard", "spare")}
     scored = select(func.count()).where(mappings.c.clip_id.in_(reached), mappings.c.relevance.is_not(None))
-    calls = list(connection.execute(select(ledger).where(ledger.c.run_id == run.run_id)))
+    made = select(ledger.c.operation, func.count().label("n")).where(
+        ledger.c.run_id == run.run_id, ledger.c.state.in_(("done", "in_doubt"))
+    )
+    calls: dict[str, int] = {row.operation: row.n for row in connection.execute(made.group_by(ledger.c.operation))}
     counts = {
         state.value: int(states.get(state, 0))
         for state in (WordState.DONE, WordState.NONE_FOUND, WordState.FAILED, WordState.WAITING_FOR_QUOTA, WordState.CANCELLED)
     }
     own = select(func.count()).where(searches.c.run_id == run.run_id, searches.c.source == Source.LIBRARY)
-    n_searches = int(connection.execute(own).scalar_one()) + sum(1 for call in calls if call.operation == "search")
-    paid = [call for call in calls if call.state == "done" and call.operation not in ("search", "download", "link")]
+    n_searches = int(connection.execute(own).scalar_one()) + calls.get("search", 0)
+    answered = select(func.count()).where(ledger.c.run_id == run.run_id, ledger.c.state == "done", ledger.c.operation.not_in(SOURCE_CALLS))
     spent = totals(connection, run.run_id)
     return RunSummary(
         run_id=run.run_id,
@@ -250,9 +256,9 @@ def summarize(connection: Connection, run: RunRow) -> RunSummary:
         clips=len(reached),
         mappings=int(connection.execute(scored).scalar_one()),
         not_heard=len({(row.clip_id, row.word_id) for row in outcomes if row.outcome == "not_heard"}),
-        searches=n_searches + sum(1 for call in calls if call.operation == "link"),
-        downloads=sum(1 for call in calls if call.operation == "download"),
-        paid_calls=len(paid),
+        searches=n_searches + calls.get("link", 0),
+        downloads=calls.get("download", 0),
+        paid_calls=int(connection.execute(answered).scalar_one()),
         in_doubt=spent.in_doubt,
         repeated_calls=spent.repeated_calls,
         cost_usd=spent.cost_usd,
