@@ -245,6 +245,12 @@ class FaultWorld:
         self.approve_one()
         check_everything(self.app, self.counted(), secrets=SECRETS, said="\n".join([*self.told, said]), may_be_under_way=may_be_under_way)
 
+    def rewire(self) -> None:
+        """The stages anew, over what was put into `app` by hand."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wiring, "App", lambda *_, **__: self.app)
+            self.work = wiring.build_work(load_config(), self.database, self.app.worker_id)
+
     def close(self) -> None:
         self.app.close()
 
