@@ -194,6 +194,9 @@ def run_seed(seed: int, arguments: argparse.Namespace) -> Result:
         made = ChooseWorld(Path(folder) / "home", drawn, arguments.words, arguments.listed)
         run_id = made.launch(arguments.quota)
         made.work_through(run_id)
+        failed = made.world.discovery.summary(run_id).failed
+        if failed:
+            raise SystemExit(f"{len(failed)} words failed, the first: {failed[0]}")
         with made.world.database.read() as connection:
             approved = list(connection.execute(select(mappings.c.word_id).where(mappings.c.state == "approved")).scalars())
             n_windows, n_downloads, expected = n_choices(connection, run_id)
