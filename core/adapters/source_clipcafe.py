@@ -32,7 +32,7 @@ from core.model.calls import Answer, PaidCall
 from core.model.clips import Clip, Hit
 from core.model.vocabulary import VocabularyWord
 from core.rules.answers import plain_message, retry_after_s
-from core.rules.clipcafe_answers import Page, kept_fields, parse_hit, plain_of_secrets, read_link, read_page, read_slug
+from core.rules.clipcafe_answers import Page, kept_fields, parse_hit, plain_of_secrets, read_link, read_page, read_refusal, read_slug
 from core.rules.safe_names import unique_slug
 from core.store.media_files import FULL_DISK
 
@@ -249,7 +249,7 @@ class ClipCafeSource:
     def _refusal(self, response: httpx.Response, body: bytes) -> ProviderError:
         """What an answer other than 200 to a search means."""
         status = response.status_code
-        told = self._plain(body[:2000].decode("utf-8", "replace")) if body[:1] == b"{" else ""
+        told = self._plain(read_refusal(body))
         says = f"ClipCafe answered {status}" + (f": {told}" if told else ".")
         if status in (401, 403):
             return KeyRefused(says, hint="Check CLIPCAFE: the key is wrong, revoked or of another plan.", provider=PROVIDER)

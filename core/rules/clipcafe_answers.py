@@ -66,6 +66,17 @@ class Page:
     """How many there are in all, where it says so."""
 
 
+def read_refusal(body: bytes) -> str:
+    """What an answer other than 200 says, for people: its words with a full stop, else its object as it came; empty for a web page."""
+    raw = body[:MAX_FACT_CHARS].decode("utf-8", "replace") if body[:1] == b"{" else ""
+    try:
+        told = json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw
+    says = next((told[name].strip() for name in ("error", "message") if isinstance(told.get(name), str)), "")
+    return (says if says.endswith((".", "!", "?")) else f"{says}.") if says else raw
+
+
 def read_page(answer: object) -> Page:
     """Raises: BadAnswer for what is not an answer to a search. An answer without hits is a page of none."""
     hits = answer.get("hits") if isinstance(answer, dict) else None

@@ -20,6 +20,7 @@ from core.rules.clipcafe_answers import (
     plain_of_secrets,
     read_link,
     read_page,
+    read_refusal,
     split_transcript,
 )
 
@@ -227,3 +228,19 @@ def test_pages() -> None:
 )
 def test_keys_are_taken_out(text: str, plain: str) -> None:
     assert plain_of_secrets(text, [KEY]) == plain
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"error": "unknown api_key"}', "unknown api_key."),
+        (b'{"message": "Slow down!", "code": 7}', "Slow down!"),
+        (b'{"error": {"code": 7}}', '{"error": {"code": 7}}'),
+        (b'{"error": "cut', '{"error": "cut'),
+        (b"<h1>Not Found</h1>", ""),
+        (b"", ""),
+        (b"{" + b'"a":{' * 300, "{" + '"a":{' * 300),
+    ],
+)
+def test_a_refusal_is_told_in_its_own_words(body: bytes, says: str) -> None:
+    assert read_refusal(body) == says
