@@ -136,7 +136,8 @@ def describe(factors: Sequence[Factor]) -> str:
         "film": lambda one: one.kind,
     }
     strong = sorted((one for one in factors if abs(one.ratio - 1) >= 0.1), key=lambda one: -abs(one.ratio - 1))
-    return "; ".join(f"{told[one.name](one)}: approved {one.ratio:.2f} times as often as expected (n = {one.n})" for one in strong)
+    says = "; ".join(f"{told[one.name](one)}: approved {one.ratio:.2f} times as often as expected (n = {one.n})" for one in strong)
+    return says[:1].upper() + says[1:]
 
 
 def _kinds(score: float, n_words: int, film: str, level: str) -> tuple[tuple[str, str], ...]:

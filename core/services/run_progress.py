@@ -156,7 +156,7 @@ def _count(stage: Stage, words: tuple[RunWordRow, ...], chosen: dict[str, int]) 
         return sum(word.n_kept or 0 for word in words), n_hits, f"of {_plural(n_hits, 'hit')}"
     if stage is Stage.CHOOSE:
         n_for = sum(bool(word.n_kept) for word in words)
-        return chosen["choose"], chosen["choose"], f"{'clip' if chosen['choose'] == 1 else 'clips'} for {_plural(n_for, 'word')}"
+        return chosen["choose"], chosen["choose"], f"{'clip' if chosen['choose'] == 1 else 'clips'}, {_plural(n_for, 'word')}"
     before = {Stage.FETCH: "choose", Stage.PROBE: "fetch", Stage.TRANSCRIBE: "probe", Stage.SCORE: "transcribe"}[stage]
     n_failed = chosen.get(f"failed_{stage}", 0)
     return chosen[stage.value], chosen[before], f"{n_failed} refused" if n_failed else f"of {chosen[before]:,}"

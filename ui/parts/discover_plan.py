@@ -83,7 +83,7 @@ def _expected(expected: Expected, n_words: int, n_wanted: int) -> None:
         "First clip to review": f"about {roughly(expected.first_clip_s)}",
     }
     n = f"n = {expected.n:,}." if expected.n else "A prior, no decision yet."
-    rests = div(expected.says or n, title=n, cls="wr-note wr-under")
+    rests = div((expected.says or n).replace("n = ", "n\u00a0=\u00a0"), title=n, cls="wr-note wr-under")
     show(div(el("h3", "Expected", cls="wr-sub"), facts(rows, "plain wr-quota"), rests, cls="wr-planpart"))
 
 

@@ -104,7 +104,7 @@ def _actions(app: App, progress: RunProgress) -> None:
         ):
             app.discovery.cancel(run.run_id)
             st.rerun()
-    is_main = not n_waiting and not is_stopped
+    is_main = run.status in ENDED_RUN and not n_waiting and not is_stopped
     if st.button("New run", icon=":material/add:", type="primary" if is_main else "secondary"):
         st.query_params["run"] = "new"
         st.rerun()
@@ -115,7 +115,8 @@ def _actions(app: App, progress: RunProgress) -> None:
 
 
 def _stage(progress: RunProgress, found: StageCount, now: RunNow) -> Markup:
-    is_done = found.n_all > 0 and found.n_done >= found.n_all and not found.n_working
+    is_over = progress.run.status is RunStatus.SUCCEEDED and not found.n_failed
+    is_done = found.n_all > 0 and (is_over or found.n_done >= found.n_all) and not found.n_working
     mark = icon("progress_activity", "accent", "working") if found.n_working else icon("check", "ok", "done") if is_done else None
     mark = icon("hourglass_top", "", "waiting") if found.stage is now.stage else mark
     mark = icon("error", "bad", "with failures") if found.n_failed else mark
@@ -124,7 +125,7 @@ def _stage(progress: RunProgress, found: StageCount, now: RunNow) -> Markup:
         div(span(found.stage.value.capitalize()), mark, cls="top"),
         span(f"{found.n_done:,}", "n"),
         span(found.unit, "unit", title=found.unit),
-        div(meter(found.n_done / found.n_all if found.n_all else 0.0), cls="foot"),
+        div(meter(1.0 if is_done else found.n_done / found.n_all if found.n_all else 0.0), cls="foot"),
         cls="on" if is_here else "",
     )
 

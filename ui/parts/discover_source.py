@@ -61,12 +61,12 @@ def _source(app: App) -> Source:
 
 def _about_clipcafe(app: App) -> str:
     if not app.is_set_up(Source.CLIPCAFE):
-        return "Short clips of real films. No key yet. Enter it in Settings."
+        return "Clips of real films. No key yet. Enter it in Settings."
     test = app.keys.row("CLIPCAFE").test
     if test is None:
-        return "Short clips of real films. The key is set, and not tested yet."
+        return "Clips of real films. The key is set, and not tested yet."
     says = "The key works" if test.is_ok else f"The key’s last test: {test.word}"
-    return f"Short clips of real films. {says}, tested {ago(now() - test.at)}."
+    return f"Clips of real films. {says}, tested {ago(now() - test.at)}."
 
 
 def _about_films(app: App) -> str:
@@ -82,7 +82,7 @@ def _about_films(app: App) -> str:
 def _limits(app: App, source: Source, limits: SourceLimits | None) -> RunSettings:
     page.section("Limits")
     with st.container(key="wr-limits", gap="small"):
-        with _named("Clips wanted a word", "approved, in review and live count"):
+        with _named("Clips wanted a word", "approved, in review or live"):
             want = st.number_input("Clips wanted a word", 1, 20, int(app.settings.get("want")), key="want", label_visibility="collapsed")
         downloads = None
         if source is Source.CLIPCAFE:

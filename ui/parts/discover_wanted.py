@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from core.store.runs import RunRow
 
 MAX_ROWS = 200
+TABLE_PX = 323
+"""Eight rows and a half: the half one says that there are more."""
 REPORT = "Changed or refused"
 NONE = {
     "To search": "Every word has what it wants.",
@@ -90,7 +92,7 @@ def _tables(groups: PlanGroups, want: int) -> None:
         page.note(NONE.get(tab or "To search", "None."))
         return
     rows = [_row(groups, word, want) for word in words[:MAX_ROWS]]
-    with st.container(height=min(340, 44 + 34 * len(words)), border=False):
+    with st.container(height=min(TABLE_PX, 44 + 34 * len(words)), border=False):
         show(table(HEADS, rows, label=f"Words: {tab}", widths="24% 16% 17% 8% 22% 13%"))
     if len(words) > MAX_ROWS:
         page.note(f"{MAX_ROWS} of {len(words):,} shown.")
