@@ -50,8 +50,9 @@ def _line(icon: str, text: str, *, is_bad: bool = False) -> str:
     return f'<div class="{kind}"><span class="wordreel-icon" aria-hidden="true">{icon}</span><span>{escape(text)}</span></div>'
 
 
+@st.fragment(run_every=EVERY_S)
 def draw_page_foot(app: App) -> None:
-    """The last line: judge, recogniser, source with what is left of its month, target."""
+    """The last line: judge, recogniser, source with what is left of its month, target; read anew by itself."""
     limits = limits_of(app)
     uses = {"source": source_line(limits)} if limits is not None else {}
     parts = "".join(
