@@ -49,7 +49,8 @@ class Cli:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "BACKEND_URL", "WHISPER_MODEL")}
         environ = {**kept, "WORDREEL_HOME": str(self.home), "OPENAI_API_KEY": SECRET, "CLIPCAFE": SECRET, "JUDGE": "rubric"}
-        own = ("--source", "library") if arguments[0] == "discover" and "--source" not in arguments else ()  # with a key, ClipCafe would be asked
+        is_open = arguments[0] == "discover" and "--source" not in arguments
+        own = ("--source", "library") if is_open else ()  # with a key, ClipCafe would be asked
         command = [sys.executable, "-m", "ui.cli", *arguments, *own, "--json"]
         return subprocess.run(command, cwd=REPO_PATH, env=environ, capture_output=True, text=True, timeout=200, check=False)
 
