@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,12 @@ DEMO_S = 180.0
 class Server:
     """One `serve` over one workspace. `start` may be called again after `kill` or `stop`: the port stays."""
 
-    def __init__(self, home_path: Path, *options: str) -> None:
+    def __init__(self, home_path: Path, *options: str, program_path: Path = REPO_PATH, settings: Mapping[str, str] | None = None) -> None:
+        """`program_path`: what is served, a copy where `.env.secrets` will be written; `settings`: its environment beside the workspace."""
         self.home_path = home_path
         self.options = options
+        self.program_path = program_path
+        self.settings = dict(settings or {})
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -37,11 +41,11 @@ class Server:
     def start(self) -> Server:
         """Start and wait until the pages can be used. Raises: AssertionError with the log's end."""
         environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-        environment["WORDREEL_HOME"] = str(self.home_path)
+        environment |= {"WORDREEL_HOME": str(self.home_path), **self.settings}
         command = [sys.executable, "-m", "ui.cli", "serve", "--no-browser", "--port", str(self.port), *self.options]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=REPO_PATH, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command, cwd=self.program_path, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
         self.wait_for(lambda: self.ask("/api/health")["ok"], START_S, "the server to answer")
         return self

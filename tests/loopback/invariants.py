@@ -22,7 +22,7 @@ from core.store.tables import clips, corrections, ledger, mappings, run_words, r
 if TYPE_CHECKING:
     from core.wiring import App
 
-AS_ONE = {"judge_repair": "judge"}
+AS_ONE = {"judge_repair": "judge", "test_key": "search"}
 """Operations that a provider cannot tell apart."""
 
 
