@@ -102,7 +102,8 @@ def _state(progress: RunProgress, word: RunWordRow, now: RunNow, in_line: dict[i
         if now.kind in (NowKind.RATE, NowKind.BLOCKED) and waits_for_slot(word):
             return state("hourglass_top", "Waiting for a rate slot", "dim")
         if waits_for_window(word):
-            return state("hourglass_top", word.detail or "Waits for the next choice", "dim")
+            waits = word.detail or "Waits for the next choice"
+            return el("span", icon("hourglass_top"), el("span", waits, title=waits), cls="wr-state dim")
         return state("progress_activity", word.detail or "Starting", "accent")
     if word.state is WordState.QUEUED:
         waits = "Paused, place kept" if progress.run.status is RunStatus.PAUSED else "Next in line" if is_next else "In line"
