@@ -49,6 +49,8 @@ from tests.loopback.paid_world import PaidFilms, PaidWorld, paid_world
 
 CLIPCAFE_S, JUDGE_S = 0.5, 1.5
 LIMIT = 10
+REQUESTS_A_WORD = 2.0
+"""About what a run makes at least: a search, and a download that serves several words. Kills come before so many."""
 USED_WANTED, TOKENS_WANTED, FIRST_WANTED_S = 0.95, 0.6, 60.0
 PROVIDERS_SHARE_S = 600.0
 """No run of any size is waited for longer than its floor and this."""
@@ -127,15 +129,16 @@ def say(line: str) -> None:
 def run_through_kills(world: PaidWorld, options: argparse.Namespace) -> Measured:
     """Launch, watch, and kill the worker when so many requests have come; a moment of up to a second later, so that any call is hit."""
     chance = random.Random(options.seed)
-    n_least = options.words * (1 + options.want)
-    kills = sorted(chance.uniform(0.05, 0.85) * n_least for _ in range(options.kills))
+    n_least = options.words * REQUESTS_A_WORD
+    kills = sorted(chance.uniform(0.05, 0.95) * n_least for _ in range(options.kills))
     world.cli.json("vocab", "list")  # the workspace is there
     world.started_worker(scale=options.scale)
     busy_s, idle_s = cpu_seconds()
     seen = Measured(time.monotonic())
     arguments = ("--source", "clipcafe", "--want", str(options.want), "--max-videos", str(options.clips), "--detach")
     world.cli.json("discover", "--words", ",".join(world.words), *arguments)
-    deadline_s = seen.launched_s + fastest_s(3 * n_least, RateLimit(LIMIT, world.clipcafe.window_s)) + PROVIDERS_SHARE_S
+    n_most = options.words * (1 + 3 * options.want)
+    deadline_s = seen.launched_s + fastest_s(n_most, RateLimit(LIMIT, world.clipcafe.window_s)) + PROVIDERS_SHARE_S
     told_s = time.monotonic()
     while world.status() not in ("succeeded", "waiting_for_quota", "failed", "paused", "cancelled"):
         seen.worker_cpu_s |= cpu_of_sessions({process.pid for process in world.workers if process.poll() is None})
