@@ -20,6 +20,15 @@ DEBIAN_PACKAGES: tuple[tuple[str, Callable[[], bool]], ...] = (
 """What the tests need beside Python, and how to see that it is there."""
 
 
+ALONE = ("tests/crash", "tests/desk", "tests/e2e")
+"""What measures moments, fills the machine by itself, or drives a browser."""
+PYTESTS = (
+    ("a file on each core", ["-n", str(os.cpu_count() or 1), "--dist", "loadfile", *(f"--ignore={folder}" for folder in ALONE)]),
+    ("one after another", list(ALONE)),
+)
+"""Every test, in two goes: name and options."""
+
+
 def run_tests(arguments: list[str]) -> int:
     """Every check, then every test. With arguments: pytest alone, with them. Returns the exit code."""
     python = str(python_path(venv_path()))
@@ -30,9 +39,11 @@ def run_tests(arguments: list[str]) -> int:
     failed = [name for name, command in checks(python) if not passes(name, command, environ)]
     if failed:
         print(f"\nFailed before the tests: {', '.join(failed)}", flush=True)
-    print("\n== pytest", flush=True)
-    code = subprocess.call([python, "-m", "pytest"], cwd=ROOT_PATH, env=environ)
-    return code or (1 if failed else 0)
+    codes = []
+    for name, options in PYTESTS:
+        print(f"\n== pytest, {name}", flush=True)
+        codes.append(subprocess.call([python, "-m", "pytest", *options], cwd=ROOT_PATH, env=environ))
+    return next((code for code in codes if code), 1 if failed else 0)
 
 
 def checks(python: str) -> list[tuple[str, list[str]]]:
