@@ -34,6 +34,8 @@ class Server:
     """What lives as long as the server: the application, its worker, and what is done once at the start."""
 
     def __init__(self, app: App, *, with_demo: bool, with_worker: bool = True) -> None:
+        import sqlalchemy.orm  # noqa: F401 - the engine's library imports it in a thread; a query meanwhile would meet half of it
+
         self.app = app
         self.keeper = WorkerKeeper(app.worker_command()) if with_worker else None
         self._with_demo = with_demo

@@ -201,3 +201,15 @@ def test_the_web_socket_refuses_a_foreign_origin(tmp_path):
         for wrong in ({"origin": "http://evil.example"}, {"additional_headers": {"Host": "evil.example"}}):
             with pytest.raises(InvalidStatus):
                 connect(address, proxy=None, **wrong).close()
+
+
+def test_what_queries_need_is_whole_before_the_first_one(tmp_path):
+    """The engine's library imports SQLAlchemy's ORM in a thread; a request meanwhile met a half-made module and was answered 500."""
+    code = (
+        "import sys; from core.config import load_config; from core.wiring import build_app; from ui.asgi import Server; "
+        "server = Server(build_app(load_config()), with_demo=False, with_worker=False); "
+        "print('sqlalchemy.orm' in sys.modules); server.close()"
+    )
+    environ = {**os.environ, "WORDREEL_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
+    assert done.stdout.split() == ["True"], done
