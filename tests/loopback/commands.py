@@ -84,10 +84,17 @@ class Cli:
         return folder
 
 
-def ask(home: Path, query: str, *values: object) -> list[tuple]:
-    """Rows of the workspace's database, read by SQLite alone."""
-    with closing(sqlite3.connect(f"{(home / 'app.db').as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
-        return connection.execute(query, values).fetchall()
+def ask(home: Path, query: str, *values: object, within_s: float = 20.0) -> list[tuple]:
+    """Rows of the workspace's database, read by SQLite alone. What a killed writer left half-written is for the next writer to undo."""
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            with closing(sqlite3.connect(f"{(home / 'app.db').as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
+                return connection.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if "readonly" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def wait_until(is_so: Callable[[], object], what: str, *, within_s: float = 40.0) -> None:
