@@ -192,7 +192,9 @@ def test_keys_in_addresses_that_a_provider_sends_are_not_kept(make: Make, heard:
     world.discover()
     check_no_secret(world.home, ["should-not-be-here", world.clipcafe.key, "api_key=cc-"])
     with world.database.read() as connection:
-        answers = connection.execute(select(ledger.c.answer).where(ledger.c.operation == "search", ledger.c.state == "done")).scalars().all()
+        answers = (
+            connection.execute(select(ledger.c.answer).where(ledger.c.operation == "search", ledger.c.state == "done")).scalars().all()
+        )
     hits = [hit for answer in answers for hit in answer["hits"]["hits"]]
     assert hits and not [hit for hit in hits if "download" in hit]
     assert "should-not-be-here" not in heard.text

@@ -275,14 +275,17 @@ def settings_of(cafe: LoopbackClipCafe, model: LoopbackOpenAI, more: Mapping[str
     return {**usual, **more}
 
 
-def open_world(words: Sequence[str], cafe: LoopbackClipCafe, model: LoopbackOpenAI, *, time_scale: float = 1.0) -> FaultWorld:
-    """A worker's half of the world, on the workspace that the environment names; close it."""
+def open_world(
+    words: Sequence[str], cafe: LoopbackClipCafe, model: LoopbackOpenAI, *, time_scale: float = 1.0, is_worker: bool = True
+) -> FaultWorld:
+    """One process's half of the world, on the workspace that the environment names; close it. A worker that does not beat, or none."""
     home = Path(os.environ["WORDREEL_HOME"])
     home.mkdir(parents=True, exist_ok=True)
     database = Database(home)
     who = this_process("faults")
-    register(database, who, [])
-    fence(database, who.worker_id)
+    if is_worker:
+        register(database, who, [])
+        fence(database, who.worker_id)
     app, work = quick_work(database, who.worker_id, time_scale=time_scale)
     engine = HeldEngine()
     engine.close = lambda: None  # type: ignore[attr-defined]
@@ -302,9 +305,15 @@ def fault_world(
     judge: Callable[[str, list[str]], list[dict[str, Any]]] = judge_words,
     limit: int | None = None,
     scale: float = 1.0,
+    is_worker: bool = True,
     **settings: str,
 ) -> Iterator[FaultWorld]:
-    """The world, ready. `settings`: more of the program's settings, by their names; an empty one is not set."""
+    """The world, ready.
+
+    Args:
+        is_worker: this process does the work; False where workers of their own do.
+        settings: more of the program's settings, by their names; an empty one is not set.
+    """
     texts = list(words) or list_words(n_words)
     held = corpus if corpus is not None else short_corpus(texts, clips_a_word=clips_a_word)
     hurry(patch)
@@ -314,7 +323,7 @@ def fault_world(
         model = stack.enter_context(LoopbackOpenAI(judge=judge, silence_s=2 * SILENCE_S))
         for name, value in settings_of(source, model, settings).items():
             patch.setenv(name, value)
-        world = open_world(texts, source, model, time_scale=scale)
+        world = open_world(texts, source, model, time_scale=scale, is_worker=is_worker)
         stack.callback(world.close)
         yield world
 

@@ -1,0 +1,197 @@
+"""Workers that are killed, at random and at the worst moments, or that come back from the dead: FAULTS.md 1 to 5."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import select
+
+from core.pipeline.engine import EngineClient, engine_address
+from core.pipeline.run_control import RunControl
+from core.store.tables import ledger, run_words, words, workers
+from tests.faults.conftest import Logged, Make
+from tests.integration.test_janitor import stop_between_transactions
+from tests.loopback.clipcafe_corpus import CorpusClip
+from tests.loopback.fault_worker import MOMENTS, start
+from tests.loopback.fault_world import FaultWorld, all_good, has_ended, line_clip, one_line_each
+from tests.loopback.paid_corpus import list_words
+
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Start]:
+    """Starts workers, and ends them with the test."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def begun(name: str, **named: object) -> subprocess.Popen[bytes]:
+        processes.append(start(name, tmp_path / "workers.log", **named))  # type: ignore[arg-type]
+        return processes[-1]
+
+    yield begun
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def log_of(tmp_path: Path) -> str:
+    path = tmp_path / "workers.log"
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def end_of(world: FaultWorld, run_id: str) -> SimpleNamespace:
+    """How a run ended, without what differs from run to run."""
+    with world.database.read() as connection:
+        joined = run_words.join(words, words.c.word_id == run_words.c.word_id)
+        rows = connection.execute(select(words.c.text, run_words.c.state, run_words.c.reason).select_from(joined)).all()
+    return SimpleNamespace(words={row.text: (row.state, row.reason) for row in rows}, mapped=world.mapped())
+
+
+def control_of(world: FaultWorld) -> RunControl:
+    return RunControl(world.database, EngineClient(engine_address(world.home)))
+
+
+def odd_corpus(texts: list[str]) -> list[CorpusClip]:
+    """Every tenth word has no clip, every tenth one that is taken down, every tenth only one that does not say it; the others one."""
+    corpus = one_line_each(texts)
+    del_ = {text for place, text in enumerate(texts) if place % 10 == 3}
+    silent = {text for place, text in enumerate(texts) if place % 10 == 5}
+    kept = [clip for clip in corpus if clip.slug.rpartition("-")[0] not in del_ | silent]
+    return kept + [
+        line_clip(9000 + n, "Nothing.", slug=f"{text}-0", script=f"[looks at the {text}]") for n, text in enumerate(sorted(silent))
+    ]
+
+
+def taken_down(texts: list[str]) -> dict[tuple[str, str], list[object]]:
+    from tests.loopback.clipcafe import Misbehaviour as Cafe
+
+    return {("download", f"{text}-0"): [Cafe.GONE_410] * 99 for place, text in enumerate(texts) if place % 10 == 7}
+
+
+# 1 -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(240)
+def test_kills_at_random_moments_of_a_run_of_200_words_change_nothing(
+    make: Make, heard: Logged, begin: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started_s = time.monotonic()
+    chance = random.Random(20261120)
+    texts = list_words(200)
+    broken = make(words=texts, corpus=odd_corpus(texts), judge=all_good, is_worker=False)
+    broken.clipcafe.wrong_for = taken_down(texts)  # type: ignore[assignment]
+    run_id = broken.launch(want=1)
+    control = control_of(broken)
+    control.start(run_id)
+    worker = begin("w0")
+    total = 700
+    for number, due in enumerate(sorted(chance.sample(range(20, total - 60), 6)), 1):
+        broken.wait_until(lambda due=due: n_calls(broken) >= due or has_ended(broken, run_id), 90)
+        time.sleep(chance.random() * 0.1)
+        worker.kill()
+        worker.wait()
+        worker = begin(f"w{number}")
+    broken.wait_until(lambda: has_ended(broken, run_id), 150)
+    worker.terminate()
+    worker.wait(15)
+    end = end_of(broken, run_id)
+    n_doubt = broken.n_in_doubt()
+    broken.check(log_of(tmp_path) + heard.text)
+    again = sum(n - 1 for (operation, _), n in broken.clipcafe.answered_calls.items() if operation != "link")
+    assert again <= n_doubt
+    broken_s = time.monotonic() - started_s
+
+    monkeypatch.setenv("WORDREEL_HOME", str(broken.home.parent / "unbroken"))
+    whole = make(words=texts, corpus=odd_corpus(texts), judge=all_good)
+    whole.clipcafe.wrong_for = taken_down(texts)  # type: ignore[assignment]
+    summary = whole.discover(want=1)
+    print("TIMES", broken_s, time.monotonic() - started_s - broken_s)
+    unbroken = end_of(whole, summary.run_id)
+    assert {state for state, _ in unbroken.words.values()} == {"done", "failed", "none_found"}
+    assert end.words == unbroken.words
+    assert end.mapped | whole.mapped() == end.mapped
+
+
+def n_calls(world: FaultWorld) -> int:
+    return sum(world.clipcafe.answered.values()) + len(world.openai.paid)
+
+
+# 2 and 3 -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(150)
+def test_killed_at_the_worst_moments(make: Make, heard: Logged, begin: Start, tmp_path: Path) -> None:
+    """Between an answer and its row, a file and its row, two stages: one worker after another dies, and the last ends their runs."""
+    texts = list_words(4 * len(MOMENTS))
+    world = make(words=texts, corpus=one_line_each(texts), judge=all_good, is_worker=False)
+    control = control_of(world)
+    run_ids = []
+    for place, moment in enumerate(MOMENTS):
+        run_ids.append(world.launch(*texts[4 * place : 4 * place + 4], want=1))
+        control.start(run_ids[-1])
+        worker = begin(moment.replace(":", "-"), kill_at=f"{moment}:2")
+        world.wait_until(lambda worker=worker: worker.poll() is not None, 40)
+        assert worker.returncode == -signal.SIGKILL, (moment, log_of(tmp_path)[-2000:])
+    last = begin("last")
+    world.wait_until(lambda: all(has_ended(world, run_id) for run_id in run_ids), 60)
+    last.terminate()
+    last.wait(15)
+    assert [set(world.states(run_id).values()) for run_id in run_ids] == [{"done"}] * len(run_ids)
+    doubts = {operation: n for (operation, state), n in world.entries().items() if state == "in_doubt"}
+    assert {"search", "download", "judge"} <= set(doubts), "each kill between answer and commit is a doubt that is to be seen"
+    for run_id in run_ids:
+        summary, spent = world.app.discovery.summary(run_id), world.spending(run_id)
+        assert summary.in_doubt == spent.in_doubt >= summary.repeated_calls
+    assert sum(world.spending(run_id).in_doubt for run_id in run_ids) == sum(doubts.values())
+    assert any(world.spending(run_id).is_at_least for run_id in run_ids), "a judgement in doubt may have cost something"
+    assert world.clipcafe.answered["download"] <= len(texts) + doubts["download"], "what lay in the workspace was downloaded again"
+    n_judged = sum(n for (operation, _), n in world.entries().items() if operation == "judge")
+    assert len(world.openai.paid) <= n_judged
+    world.check(log_of(tmp_path) + heard.text)
+
+
+# 4 and 5 -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(120)
+def test_a_worker_that_was_asleep_past_its_lease_comes_back_and_changes_nothing(
+    make: Make, heard: Logged, begin: Start, tmp_path: Path
+) -> None:
+    texts = list_words(12)
+    world = make(words=texts, corpus=one_line_each(texts), judge=all_good, is_worker=False)
+    world.openai.latency_s = 0.3
+    run_id = world.launch(want=1)
+    control_of(world).start(run_id)
+    zombie = begin("zombie", is_fast=True)
+    world.wait_until(lambda: len(world.openai.paid) >= 3, 40)
+    while not stop_between_transactions(zombie.pid, world.home):
+        os.kill(zombie.pid, signal.SIGCONT)
+        time.sleep(0.05)
+    assert not has_ended(world, run_id)
+    other = begin("other", is_fast=True)
+    world.wait_until(lambda: has_ended(world, run_id), 60)
+    final = (end_of(world, run_id), ledger_rows(world), n_calls(world))
+    os.kill(zombie.pid, signal.SIGCONT)
+    assert zombie.wait(20) == 75
+    assert (end_of(world, run_id), ledger_rows(world), n_calls(world)) == final
+    assert world.states(run_id) == dict.fromkeys(texts, "done")
+    other.terminate()
+    other.wait(15)
+    with world.database.read() as connection:
+        assert None not in connection.execute(select(workers.c.stopped_at).where(workers.c.worker_id.startswith("zombie"))).scalars().all()
+    world.check(log_of(tmp_path) + heard.text)
+
+
+def ledger_rows(world: FaultWorld) -> list[tuple[object, ...]]:
+    with world.database.read() as connection:
+        return [tuple(row) for row in connection.execute(select(ledger).order_by(ledger.c.entry_id))]
