@@ -199,10 +199,11 @@ def run_seed(seed: int, arguments: argparse.Namespace) -> Result:
             raise SystemExit(f"{len(failed)} words failed, the first: {failed[0]}")
         with made.world.database.read() as connection:
             approved = list(connection.execute(select(mappings.c.word_id).where(mappings.c.state == "approved")).scalars())
-            n_windows, n_downloads, expected = n_choices(connection, run_id)
+            n_windows, n_chosen, expected = n_choices(connection, run_id)
+            n_downloads = len(list(connection.execute(select(ledger.c.entry_id))))
+            assert n_chosen == n_downloads <= arguments.quota, f"{n_chosen} chosen, {n_downloads} downloaded"
             model = load_approval_model(connection)
         made.world.close()
-    assert n_downloads <= arguments.quota
     if arguments.verbose:
         print(model.says, sorted((factor.name, factor.kind, round(factor.ratio, 2), factor.n) for factor in model.found.values())[:14])
     fetched = [(clip.found_for, word) for clip in peer for word in clip.words if word.is_approved]

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from core.model.reviews import MappingState
 from core.model.runs import Stage, WordState
@@ -235,8 +235,11 @@ def _choose_for_all(bench: Bench, pace: Pace, seen: _Seen) -> bool:
     return still.has_chosen or not still.is_open or not still.n_to_fetch
 
 
-def _finish(bench: Bench, pace: Pace, seen: _Seen) -> WordEnd:
-    """The word ends. Downloads that others were expected to need and did not go to words that had ended for want of them."""
+def _finish(bench: Bench, pace: Pace, seen: _Seen) -> WordEnd | None:
+    """The word ends, unless it was chosen for meanwhile. Downloads that are left go to words that had ended for want of them.
+
+    The end is written here, in the run's turn, so that nobody chooses for a word that is about to end.
+    """
     run_id, word_id = seen.task.run.run_id, seen.task.word.word_id
     with bench.database.read() as connection:
         is_asked_for = seen.waiting.n_upstream == 0 and board.has_sleepers(connection, run_id)
@@ -253,8 +256,18 @@ def _finish(bench: Bench, pace: Pace, seen: _Seen) -> WordEnd:
             else:
                 window.finish_sleepers()
     with bench.database.write() as connection:
+        take_turn(connection, run_id)
         rows = run_rows.clips_of_word(connection, run_id, word_id)
-        return _end(connection, seen.task, rows, seen.n_missing)
+        if any(outcome == "chosen" for _, _, outcome, _ in rows):
+            return None
+        end = _end(connection, seen.task, rows, seen.n_missing)
+        row = (run_words.c.run_id == run_id, run_words.c.word_id == word_id, run_words.c.attempt == seen.task.row.attempt)
+        connection.execute(
+            update(run_words)
+            .where(*row, run_words.c.state.in_(board.OPEN))
+            .values(state=end.state, reason=end.reason, detail=end.detail, updated_at=now())
+        )
+        return end
 
 
 def _month(bench: Bench, pace: Pace, task: WordTask) -> MonthLeft:

@@ -399,12 +399,18 @@ def test_a_refused_download_gives_its_place_to_a_word_that_had_ended(world: Limi
     run_id = world.launch(*NAMES[:4], want=1, max_downloads=2)
     slept: set[str] = set()
 
+    def has_chosen(n: int) -> Callable[[], bool]:
+        return lambda: len(world.choices(run_id)) >= n
+
+    gates = [(has_chosen(1), word) for word in NAMES[1:4]]
+    look = in_turn(world, run_id, gates)
+
     def release() -> bool:
         slept.update(word for word, state in world.word_states(run_id).items() if state == "waiting_for_quota")
         if len(slept) >= 2:
             for event in world.source.hold.values():
                 event.set()
-        return False
+        return look()
 
     summary = world.run_threads(run_id, until=release)
     assert slept == {"keeper", "island"}
