@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from core.errors import BadAnswer, BudgetReached, ProviderError, ProviderUnavailable, WordreelError
+from core.errors import BadAnswer, BudgetReached, DiskFull, ProviderError, ProviderUnavailable, WordreelError
 from core.model.calls import Answer, PaidCall
 from core.pipeline.janitor import WorkerLost, is_live
 from core.store.database import Database
@@ -45,6 +45,8 @@ class Ledger:
         self._database = database
         self._worker_id = worker_id
         self._in_flight: set[int] = set()
+        self._kept_back: dict[int, dict[str, Any]] = {}
+        """entry → how the call ended, where there was no room to write it: the next who asks writes it."""
         self._lock = threading.Lock()
 
     def call(
@@ -77,6 +79,7 @@ class Ledger:
         with self._database.read() as connection:
             row = connection.execute(newest).one_or_none()
         if row is not None and row.state == "done":
+            self._kept_back.pop(row.entry_id, None)
             return _kept(row, call), None
         try:
             with self._database.write() as connection:
@@ -84,6 +87,9 @@ class Ledger:
                 state = None if row is None else row.state
                 if state == "intended" and row is not None:
                     if not self._is_abandoned(connection, row.worker_id, row.entry_id):
+                        return None, None
+                    if row.entry_id in self._kept_back:
+                        _settle(connection, row.entry_id, row.worker_id, **self._kept_back[row.entry_id])
                         return None, None
                     _settle(connection, row.entry_id, row.worker_id, state="in_doubt", error="The worker ended before the answer was kept.")
                     state = "in_doubt"
@@ -153,6 +159,10 @@ class Ledger:
             with self._database.write() as connection:
                 if not _settle(connection, entry_id, self._worker_id, **outcome):
                     raise WorkerLost(f"The worker {self._worker_id} was given up while a call was in flight; the call is in doubt.")
+        except DiskFull:
+            with self._lock:
+                self._kept_back[entry_id] = outcome
+            raise
         finally:
             with self._lock:
                 self._in_flight.discard(entry_id)

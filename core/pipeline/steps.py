@@ -7,6 +7,7 @@ back, changes nothing.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from core.timing import now
 
 log = logging.getLogger("wordreel.engine")
 
+NO_ROOM_S = 2.0
+"""How long a step waits where its own database cannot grow."""
 OPEN_WORD = (WordState.QUEUED, WordState.WORKING)
 
 STOPS: tuple[tuple[type[WordreelError], StopCause], ...] = (
@@ -47,8 +50,18 @@ class OpenWord:
 def take_step(database: Database, work: Work, run_id: str, word_id: int, attempt: int) -> bool:
     """Do the next stage of a word, if it is still this attempt's to do.
 
-    Returns: whether there is more to do. All that goes wrong inside the stage is written to the word's row.
+    Returns: whether there is more to do. All that goes wrong inside the stage is written to the word's row. Where there is no room
+    even for that, it waits a little, and the stage is done again.
     """
+    try:
+        return _take_step(database, work, run_id, word_id, attempt)
+    except DiskFull as error:
+        log.warning("run %s, word %s waits for room: %s", run_id, word_id, error.message)
+        time.sleep(NO_ROOM_S)
+        return True
+
+
+def _take_step(database: Database, work: Work, run_id: str, word_id: int, attempt: int) -> bool:
     name = _enter_stage(database, work, run_id, word_id, attempt)
     if name is None:
         return False

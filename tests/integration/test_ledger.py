@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import event, insert, select, update
 
-from core.errors import BadAnswer, KeyRefused, ProviderUnavailable, RateLimited
+from core.errors import BadAnswer, DiskFull, KeyRefused, ProviderUnavailable, RateLimited
 from core.pipeline.janitor import Identity, WorkerLost, give_up, register
 from core.pipeline.ledger import Answer, DoubtPolicy, Ledger, PaidCall
 from core.store.database import Database
@@ -112,6 +112,25 @@ def test_a_doubt_is_kept_or_repeated_once_by_the_policy(database: Database, faul
     assert (run.paid_calls, run.in_doubt, run.repeated_calls, run.is_at_least) == (1, 1, 1, True)
     with database.read() as connection:
         assert "sk-secret" not in str(connection.execute(select(ledger)).all())
+
+
+def test_an_answer_that_finds_no_room_is_kept_by_its_worker_and_not_paid_again(database: Database) -> None:
+    long = Answer({"text": "x" * 200_000}, 100, 10, 0.02, "req-1")
+    provider = Provider(long)
+    book = Ledger(database, "w1")
+    room = [0]
+
+    def limit(raw, *_):  # type: ignore[no-untyped-def]
+        raw.execute(f"PRAGMA max_page_count = {room[0] or raw.execute('PRAGMA page_count').fetchone()[0] + 4}")
+
+    event.listen(database.engine, "checkout", limit)
+    for _ in range(2):  # the second one finds no room either
+        with pytest.raises(DiskFull):
+            book.call(CALL, provider, run_id="r1", policy=REPEAT)
+    assert (provider.n_calls, states(database)) == (1, ["intended"])
+    room[0] = 1_000_000
+    assert book.call(CALL, provider, run_id="r1", policy=REPEAT) == long
+    assert (provider.n_calls, states(database)) == (1, ["done"])
 
 
 def test_a_bad_answer_was_paid_and_is_not_asked_again(database: Database) -> None:
