@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -86,7 +87,7 @@ class SafeDownload:
             BadAnswer: delivered, and no film, or too large; the file lies beside, in the folder `quarantine`.
             DiskFull: nothing half-written is left.
         """
-        part = into.with_name(f"{PART}{uuid.uuid4().hex}")
+        part = into.with_name(f"{PART}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}")
         try:
             into.parent.mkdir(parents=True, exist_ok=True)
             n_bytes = self._follow(link, part, passage)
@@ -165,6 +166,21 @@ class SafeDownload:
             file.flush()
             os.fsync(file.fileno())
         return n_bytes
+
+
+def is_left_over(path: Path) -> bool:
+    """Whether it is half of a download whose process, on this host, has ended. Of another host's nothing is known."""
+    owner, _, _ = path.name.removeprefix(PART).rpartition("-")
+    host, _, pid = owner.rpartition("-")
+    if not path.name.startswith(PART) or host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's process
+        return False
+    return False
 
 
 def _check_film(path: Path, n_bytes: int) -> None:

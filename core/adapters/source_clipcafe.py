@@ -25,7 +25,7 @@ from core import timing
 from core.adapters.clipcafe_calls import CountedCalls, Gate
 from core.adapters.http_deadline import NOT_SENT, Deadline, what_happened
 from core.adapters.safe_address import Resolve, resolve_host
-from core.adapters.safe_download import DownloadLimits, LinkDead, SafeDownload
+from core.adapters.safe_download import DownloadLimits, LinkDead, SafeDownload, is_left_over
 from core.config import LOOPBACK_HOSTS
 from core.errors import BadAnswer, DiskFull, InvalidInput, KeyRefused, NotSent, ProviderError, ProviderUnavailable, RateLimited
 from core.model.calls import Answer, PaidCall
@@ -147,12 +147,16 @@ class ClipCafeSource:
         self._kept_path(slug).unlink(missing_ok=True)
 
     def sweep(self, *, older_than_s: float) -> int:
-        """Remove downloads and halves of downloads that nobody took; how many. For the start of a worker."""
+        """Remove downloads that nobody took and halves whose process has ended; how many. For the start of a worker."""
         n_removed, before_s = 0, time.time() - older_than_s
         for path in self._downloads_path.glob("*") if self._downloads_path.exists() else ():
-            if path.is_file() and path.stat().st_mtime < before_s:
-                path.unlink(missing_ok=True)
-                n_removed += 1
+            try:
+                if not path.is_file() or (path.stat().st_mtime >= before_s and not is_left_over(path)):
+                    continue
+            except FileNotFoundError:  # another worker took it
+                continue
+            path.unlink(missing_ok=True)
+            n_removed += 1
         return n_removed
 
     def check_key(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -455,6 +456,22 @@ def test_old_downloads_are_swept(world: World, tmp_path: Path) -> None:
     (world.home_path / "downloads" / ".part-abc").write_bytes(b"half")
     assert world.source.sweep(older_than_s=3600) == 0
     assert world.source.sweep(older_than_s=-1) == 2
+
+
+def test_a_half_whose_process_has_ended_is_swept_at_once_and_no_other(world: World) -> None:
+    import socket
+    import subprocess
+
+    folder = world.home_path / "downloads"
+    folder.mkdir(parents=True, exist_ok=True)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = folder / f".part-{socket.gethostname()}-{gone.pid}-abc"
+    others = [folder / f".part-{socket.gethostname()}-{os.getpid()}-abc", folder / f".part-elsewhere-{gone.pid}-abc", folder / ".part-abc"]
+    for path in (left, *others):
+        path.write_bytes(b"half")
+    assert world.source.sweep(older_than_s=3600) == 1
+    assert sorted(folder.iterdir()) == sorted(others)
 
 
 # Keys, limits, concurrency -------------------------------------------------------------------------------------------
