@@ -67,10 +67,6 @@ class PaidApp:
     def wait_for_status(self, *statuses: str, within_s: float = 120.0) -> None:
         wait_until(lambda: self.world.status() in statuses, f"a run that is {' or '.join(statuses)}", within_s=within_s)
 
-    def n_waiting(self) -> int:
-        """Mappings in review."""
-        return int(ask(self.world.home, "SELECT count(*) FROM mappings WHERE state = 'in_review'")[0][0])
-
     def is_idle(self) -> bool:
         """No run, no job and no call is under way."""
         under_way = {"runs": "status IN ('planned', 'running')", "jobs": "status IN ('queued', 'running')", "ledger": "state = 'intended'"}
@@ -120,6 +116,6 @@ def look(page: Page, name: str, *, sizes: bool = True, dark: str = "") -> None:
         other = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark").new_page()
         other.goto(page.url)
         other.get_by_text(dark).first.wait_for()
-        other.wait_for_timeout(1500)
+        other.wait_for_timeout(4000)
         other.screenshot(path=f"{folder}/{name}-1440-dark.png")
         other.context.close()

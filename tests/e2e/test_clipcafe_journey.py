@@ -106,6 +106,9 @@ def enter_the_quotas(page: Page, paid: PaidApp) -> None:
     downloads.press("Tab")
     page.get_by_role("button", name="Save 2 changes").click()
     expect(page.locator(".wr-said")).to_contain_text("Saved: requests a month 2,000, downloads a month 1,000.", timeout=SLOW_MS)
+    page.reload()
+    expect(requests).to_have_value("2000", timeout=SLOW_MS)
+    assert "wr-said" not in page.locator("[data-testid=stMain]").inner_html(), "what was done is said once"
     look(page, "settings", dark="ClipCafe plan")
 
 
@@ -174,7 +177,7 @@ def judge_while_it_runs(page: Page, paid: PaidApp) -> None:
     """The first two clips by the keyboard."""
     review = page.get_by_role("button", name=re.compile(r"^Review \d+ words?"))
     expect(review).to_be_visible(timeout=SLOW_MS)
-    wait_until(lambda: paid.n_waiting() >= 2, "two clips to judge", within_s=SLOW_MS / 1000)
+    wait_until(lambda: paid.world.n_reviewable() >= 2, "two clips to judge", within_s=SLOW_MS / 1000)
     look(page, "running", sizes=False)
     review.click()
     expect(desk.part(page, "start").filter(visible=True)).to_have_count(1, timeout=SLOW_MS)
