@@ -74,8 +74,8 @@ class LimitedWorld(World):
 
     source: PaidSource
 
-    def __init__(self, home_path: Path) -> None:
-        super().__init__(home_path, source=PaidSource())
+    def __init__(self, home_path: Path, database_url: str = "") -> None:
+        super().__init__(home_path, source=PaidSource(), database_url=database_url)
         self.month_left: int | None = None
         self.rate, self.link_life_s = RateLimit(10, 60.0), 300.0
         self.source.ledger = Ledger(self.database, "the worker")

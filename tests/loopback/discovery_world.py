@@ -85,9 +85,10 @@ class World:
     judge: FakeJudge = field(default_factory=FakeJudge)
     transcriber: FakeTranscriber = field(default_factory=FakeTranscriber)
     refills: list[int] = field(default_factory=list)
+    database_url: str = ""
 
     def __post_init__(self) -> None:
-        self.database = Database(self.home_path)
+        self.database = Database(self.home_path, self.database_url)
         self.files = MediaFiles(str(self.home_path / "media"), self.home_path / "cache")
         self.bench = Bench(
             self.database,
