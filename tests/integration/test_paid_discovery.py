@@ -36,10 +36,10 @@ def make(tmp_path: Path, program: Path, films: PaidFilms) -> Iterator[Make]:
         yield lambda **named: stack.enter_context(paid_world(tmp_path, program=program, films=films, **named))
 
 
-def discover(world: PaidWorld, *options: str, want: int = 2) -> dict:
+def discover(world: PaidWorld, *options: str, want: int = 2, bundle: str = "") -> dict:
     """The command's answer, without any key in it."""
-    words = ("--words", ",".join(world.words))
-    answer = world.cli.json("discover", *words, "--source", "clipcafe", "--want", str(want), *options)
+    chosen = ("--bundle", bundle) if bundle else ("--words", ",".join(world.words))
+    answer = world.cli.json("discover", *chosen, "--source", "clipcafe", "--want", str(want), *options)
     assert not any(secret in json.dumps(answer) for secret in SECRETS)
     return answer
 
@@ -83,12 +83,15 @@ def test_what_was_planned_is_spent_once_and_nothing_the_second_time(make):
 
 def test_more_clips_of_the_same_words_repay_no_search_and_no_judgement(make):
     world = make()
+    world.cli.json("vocab", "list")
+    world.started_worker()
     discover(world, want=1)
     searched, judged = world.clipcafe.answered["search"], dict(world.entries())["judge"]
     planned = discover(world, "--plan", want=2)
     assert (planned["searches"], planned["searches_kept"]) == (0, planned["words"] - planned["already_covered"])
     assert discover(world, want=2)["status"] == "succeeded"
     assert (world.clipcafe.answered["search"], world.entries()["judge"]) == (searched, judged)
+    world.stop_workers()
     world.check()
 
 
@@ -105,6 +108,8 @@ def test_a_run_stops_at_its_downloads_and_says_which_words_wait(make):
 
 def test_a_run_stops_before_the_call_that_would_pass_its_money(make):
     world = make(clips_a_word=8)
+    world.cli.json("vocab", "list")
+    world.started_worker()
     limit_usd = 0.0008  # of a few judgements
     summary = discover(world, "--max-cost", str(limit_usd))
     paid_usd = ask(world.home, "SELECT sum(cost_usd) FROM ledger")[0][0]
@@ -114,6 +119,7 @@ def test_a_run_stops_before_the_call_that_would_pass_its_money(make):
     n_judged = len(world.openai.paid)
     assert discover(world)["status"] == "succeeded"
     assert len(world.openai.paid) > n_judged
+    world.stop_workers()
     world.check()
 
 
@@ -145,9 +151,11 @@ def test_the_months_quota_ends_the_command_and_a_higher_one_lets_the_run_go_on(m
 
 def test_a_killed_worker_repeats_nothing_and_another_ends_the_run(make):
     world = make(n_words=5, clips_a_word=5, clipcafe_latency_s=0.15, judge_latency_s=0.15)
-    world.cli.json("vocab", "list")
+    list_path = world.folder / "words.csv"
+    list_path.write_text("word,level\n" + "".join(f"{word},beginner\n" for word in world.words))
+    world.cli.json("vocab", "import", str(list_path), "--exam", "toefl")
     world.started_worker()
-    assert discover(world, "--detach")["status"] == "running"
+    assert discover(world, "--detach", bundle="toefl_beginner")["status"] == "running"
     for n_least in (3, 9):
         wait_until(lambda n=n_least: sum(world.counts()) >= n, f"{n_least} calls")
         world.kill_worker()
