@@ -38,6 +38,8 @@ class DownloadsLeft:
     """None where nothing does."""
     says: str
     """For people, where it is 0."""
+    whose: str = "in this run"
+    """What limits them, for people."""
 
 
 def take_turn(connection: Connection, run_id: str) -> None:
@@ -54,7 +56,8 @@ def downloads_left(connection: Connection, run: RunRow, month: MonthLeft) -> Dow
     if month.n_left is not None:
         of_month = max(0, month.n_left - board.n_chosen_unfetched(connection))
     if of_month is not None and (of_run is None or of_month < of_run):
-        return DownloadsLeft(of_month, _month_says(board.n_waiting_clips(connection, run.run_id), month) if of_month == 0 else "")
+        says = _month_says(board.n_waiting_clips(connection, run.run_id), month) if of_month == 0 else ""
+        return DownloadsLeft(of_month, says, "this month")
     said = "The run's limit of 1 download is reached" if most == 1 else f"The run's limit of {most} downloads is reached"
     return DownloadsLeft(of_run, said if of_run == 0 else "")
 
@@ -116,6 +119,7 @@ class Window:
         self._record(chosen)
         if share is not None and self._lone is None:
             served = {gain.word.word_id for one in chosen for gain in one.gains} | {one.owner for one in chosen}
+            served |= board.words_with_chosen(self._connection, self._run.run_id)
             self._put_to_sleep([word_id for word_id in window if word_id not in served and not self._n_on_their_way.get(word_id)])
         return chosen
 
@@ -249,9 +253,9 @@ class Window:
     def _put_to_sleep(self, word_ids: Collection[int]) -> None:
         n = self._left.n or 0
         reason = self._left.says or (
-            "Other words gain more from the only download that is left"
+            f"Other words gain more from the only download that is left {self._left.whose}"
             if n == 1
-            else f"Other words gain more from the {n} downloads that are left"
+            else f"Other words gain more from the {n} downloads that are left {self._left.whose}"
         )
         for word_id in word_ids:
             want = self._run.settings.want
