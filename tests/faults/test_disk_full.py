@@ -123,6 +123,34 @@ def test_a_disk_that_fills_in_mid_run_pauses_it_keeps_what_was_paid_and_it_goes_
     world.check(heard.text)
 
 
+def test_no_room_for_the_database_itself_fails_no_word_and_pays_nothing_twice(make: Make, heard: Logged) -> None:
+    """Neither the ledger nor a result can be written, nor that the run is paused."""
+    world = lonely(make, 8)
+    world.openai.latency_s = 0.1
+    most = [0]
+
+    def limit(raw, *_):  # type: ignore[no-untyped-def]
+        if most[0]:
+            raw.execute(f"PRAGMA max_page_count = {most[0]}")
+
+    event.listen(world.database.engine, "checkout", limit)
+    run_id = world.launch(want=1)
+    with world.meanwhile(run_id):
+        world.wait_until(lambda: len(world.openai.paid) >= 2)
+        most[0] = 1  # what it has is the least that it can be
+        world.wait_until(lambda: "No room left for the database" in heard.text)
+        time.sleep(1.0)
+        most[0] = 1_000_000
+    if world.stop_of(run_id)[0] == "paused":
+        assert world.stop_of(run_id)[1] == StopCause.DISK
+        assert DiskWatch(world.database, world.app.runs, [world.home]).look() == 1
+        world.drive(run_id)
+    assert world.states(run_id) == dict.fromkeys(world.words, "done")
+    assert len(world.openai.paid) <= world.entries()["judge", "done"] + world.n_in_doubt()
+    assert world.n_in_doubt() == 0, "an answer that was paid is kept by the worker until there is room"
+    world.check(heard.text)
+
+
 # A worker on a disk that is really full ------------------------------------------------------------------------------
 
 

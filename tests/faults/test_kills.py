@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,15 +16,21 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
+from core.config import load_config
 from core.pipeline.engine import EngineClient, engine_address
 from core.pipeline.run_control import RunControl
 from core.store.tables import ledger, run_words, words, workers
+from core.wiring import App
+from tests.conftest import REPO_PATH
 from tests.faults.conftest import Logged, Make
 from tests.integration.test_janitor import stop_between_transactions
 from tests.loopback.clipcafe_corpus import CorpusClip
+from tests.loopback.commands import live_workers, wait_until
 from tests.loopback.fault_worker import MOMENTS, start
 from tests.loopback.fault_world import FaultWorld, all_good, has_ended, line_clip, one_line_each
+from tests.loopback.invariants import Counted, check_everything
 from tests.loopback.paid_corpus import list_words
+from tests.loopback.paid_world import SECRETS, PaidWorld, paid_world
 
 pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
@@ -85,7 +93,6 @@ def taken_down(texts: list[str]) -> dict[tuple[str, str], list[object]]:
 def test_kills_at_random_moments_of_a_run_of_200_words_change_nothing(
     make: Make, heard: Logged, begin: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started_s = time.monotonic()
     chance = random.Random(20261120)
     texts = list_words(200)
     broken = make(words=texts, corpus=odd_corpus(texts), judge=all_good, is_worker=False)
@@ -109,13 +116,10 @@ def test_kills_at_random_moments_of_a_run_of_200_words_change_nothing(
     broken.check(log_of(tmp_path) + heard.text)
     again = sum(n - 1 for (operation, _), n in broken.clipcafe.answered_calls.items() if operation != "link")
     assert again <= n_doubt
-    broken_s = time.monotonic() - started_s
-
     monkeypatch.setenv("WORDREEL_HOME", str(broken.home.parent / "unbroken"))
     whole = make(words=texts, corpus=odd_corpus(texts), judge=all_good)
     whole.clipcafe.wrong_for = taken_down(texts)  # type: ignore[assignment]
     summary = whole.discover(want=1)
-    print("TIMES", broken_s, time.monotonic() - started_s - broken_s)
     unbroken = end_of(whole, summary.run_id)
     assert {state for state, _ in unbroken.words.values()} == {"done", "failed", "none_found"}
     assert end.words == unbroken.words
@@ -124,6 +128,45 @@ def test_kills_at_random_moments_of_a_run_of_200_words_change_nothing(
 
 def n_calls(world: FaultWorld) -> int:
     return sum(world.clipcafe.answered.values()) + len(world.openai.paid)
+
+
+@pytest.mark.timeout(170)
+def test_a_killed_command_and_a_killed_server_leave_the_run_to_whoever_comes_next(tmp_path: Path) -> None:
+    """The program as people have it: each kill takes the web process or the command alone, and its worker notices."""
+    with paid_world(tmp_path, n_words=5, clips_a_word=3, clipcafe_latency_s=0.15, judge_latency_s=0.15) as world:
+        command = ("discover", "--words", ",".join(world.words), "--source", "clipcafe", "--want", "1")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        world.cli.json("vocab", "list")
+        (world.cli.program / ".streamlit").mkdir()
+        shutil.copy(REPO_PATH / ".streamlit" / "config.toml", world.cli.program / ".streamlit")
+        for number, started in enumerate((command, ("serve", "--no-browser", "--no-demo", "--port", str(port)), command), 1):
+            process = world.cli.start(*started)
+            before = sum(world.counts())
+            wait_until(lambda before=before: sum(world.counts()) >= before + 3, f"start {number} does something", within_s=50)
+            process.kill()
+            process.communicate(timeout=20)
+            wait_until(lambda: not live_workers(world.home), "the worker of what was killed ends", within_s=30)
+        assert world.status() == "running"
+        run_id = world.run_id()
+        summary = world.cli.json(*command)
+        assert (summary["run_id"], summary["status"], summary["words"]["failed"]) == (run_id, "succeeded", 0)
+        assert summary["repeated_calls"] <= summary["in_doubt"]
+        world.check()
+        check_paid(world)
+
+
+def check_paid(world: PaidWorld) -> None:
+    """I1 to I6 of a workspace that processes of their own worked on."""
+    config = load_config(world.cli._environ(), root_path=world.cli.program)
+    app = App(config)
+    try:
+        judged = sum(seen.path == "/chat/completions" for seen in world.openai.paid)
+        counted = [Counted("clipcafe", world.clipcafe.answered), Counted(world.openai.host[:40], {"judge": judged})]
+        check_everything(app, counted, secrets=SECRETS)
+    finally:
+        app.close()
 
 
 # 2 and 3 -------------------------------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
             patch.setitem(kind.__init__.__kwdefaults__, name, value)
     patch.setattr(openai_server, "WAIT_S", 0.2)
     patch.setattr(choose, "POLL_S", 0.3)
+    patch.setattr(steps, "NO_ROOM_S", 0.3)
     patch.setattr(openai_calls, "UNNAMED_WAIT_S", 0.2)
 
 
