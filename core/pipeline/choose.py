@@ -4,9 +4,9 @@ Where downloads cost nothing (own films) each word takes its best clips on its o
 chosen for together, in rolling windows: a word waits here until its run's window is ripe, whoever finds it ripe chooses for all that
 are here, and a clip that serves several words is fetched by one of them, its owner, while the others wait for what comes of it.
 
-No wait is for ever, so there is no deadlock: a window ripens by itself (`rules.choosing.is_ripe`); a clip on its way is waited for
-only while its owner is open, and beyond a link's life only while the owner's row changes; and a word that is given nothing ends, and
-leaves its place on the queue.
+No wait is for ever, so there is no deadlock: a window ripens by itself (`rules.choosing.is_ripe`); a clip whose owner has no place on
+the queue is taken over by who would wait for it; one whose owner has is waited for only while that word is open, and beyond a link's
+life only while its row changes; and a word that is given nothing ends, and leaves its place on the queue.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ def run_choose(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
             continue
         if seen.n_missing <= 0 or not (seen.n_to_fetch or seen.shared):
             return _finish(bench, pace, seen)
+        if any(one.is_stuck for one in seen.shared):
+            _take_over(bench, run_id, word_id)
+            continue
         if _is_ripe(pace, seen) and _choose_for_all(bench, pace, seen):
             continue
         _say_why(bench, seen)
@@ -162,8 +165,10 @@ def _wait_for_a_change(bench: Bench, pace: Pace, seen: _Seen, started_s: float) 
         with bench.database.read() as connection:
             if connection.execute(row).scalar_one() not in board.OPEN or connection.execute(chosen.limit(1)).first():
                 return
-            shared = {one.clip_id for one in board.on_their_way_for(connection, run_id, word_id)}
-            if not shared >= {one.clip_id for one in seen.shared} or (shared and not seen.shared):
+            now_shared = board.on_their_way_for(connection, run_id, word_id)
+            shared = {one.clip_id for one in now_shared}
+            is_held = any(one.is_stuck for one in now_shared)
+            if is_held or not shared >= {one.clip_id for one in seen.shared} or (shared and not seen.shared):
                 return
             standing = _standing(connection, run_id, time.monotonic() - started_s) if seen.is_in_window else seen.waiting
         if _is_ripe(pace, replace(seen, waiting=standing)):
@@ -217,6 +222,15 @@ def _take_what_is_here(bench: Bench, run_id: str, word_id: int) -> None:
             run_rows.set_run_clip(connection, run_id, word_id, clip_id, stage=Stage.CHOOSE, outcome="chosen")
         if taken:
             say(connection, task, f"{len(taken)} clips are here already" if len(taken) != 1 else "1 clip is here already")
+
+
+def _take_over(bench: Bench, run_id: str, word_id: int) -> None:
+    """Fetch what this word would wait for while its owner waits for a place on the queue, which words like this one hold."""
+    with bench.database.write() as connection:
+        take_turn(connection, run_id)
+        if run_rows.load_run_word(connection, run_id, word_id).state in board.OPEN:
+            stuck = [one for one in board.on_their_way_for(connection, run_id, word_id) if one.is_stuck]
+            board.take_over(connection, run_id, word_id, stuck)
 
 
 def _choose_for_all(bench: Bench, pace: Pace, seen: _Seen) -> bool:

@@ -213,6 +213,7 @@ class Window:
                 .values(outcome="waiting", stage=Stage.SHORTLIST, updated_at=now())
             )
             run_rows.set_run_clip(self._connection, run_id, one.owner, clip_id, stage=Stage.CHOOSE, outcome="chosen")
+            run_rows.set_run_word(self._connection, run_id, one.owner)  # its row has changed: it begins now
         if chosen:
             window = choice_rows.n_choices(self._connection, run_id)[0] + 1
             films = board.films_of(self._connection, [one.candidate.clip_id for one in chosen])

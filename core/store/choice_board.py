@@ -7,21 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Select, distinct, exists, func, select
+from sqlalchemy import Connection, Row, Select, distinct, exists, func, select, update
 
 from core.model.clips import EvidenceState, ProposalStage
 from core.model.reviews import MappingState
 from core.model.runs import RunStatus, Stage, WordState
+from core.store.choice_tables import run_choices
 from core.store.reviews import passes_rule
+from core.store.runs import set_run_clip
 from core.store.tables import clips, ledger, mappings, proposals, run_clips, run_words, runs, words
+from core.timing import now
 
 OPEN = (WordState.QUEUED, WordState.WORKING)
 FROM_CHOOSE = (Stage.CHOOSE, Stage.FETCH, Stage.PROBE, Stage.TRANSCRIBE, Stage.SCORE)
 SCORED = ("ok", "spare", "not_heard")
 N_CONSIDERED, N_PAIRS = 50, 20_000
 """Clips a word among which is chosen, its best by score; fewer where a run has so many words that they would be more pairs."""
+LEAVES_CHOOSE_S = 10.0
+"""A word that was chosen for and is still at the choice after so long has lost its place: its worker ended."""
 IN_REVIEW = (MappingState.IN_REVIEW, MappingState.SKIPPED, MappingState.FLAGGED)
 
 
@@ -34,6 +40,8 @@ class OnItsWay:
     owner: str
     moved_at: datetime
     """When the owner's row last changed."""
+    is_stuck: bool
+    """The owner has not begun, and may get no place on the queue while others wait for this clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def has_sleepers(connection: Connection, run_id: str) -> bool:
 
 def on_their_way(connection: Connection, run_id: str) -> list[OnItsWay]:
     """Every chosen clip of the run whose owner is open."""
-    return [OnItsWay(row.clip_id, row.word_id, row.text, row.updated_at) for row in connection.execute(_on_their_way(run_id))]
+    return [_read(row) for row in connection.execute(_on_their_way(run_id))]
 
 
 def on_their_way_for(connection: Connection, run_id: str, word_id: int) -> list[OnItsWay]:
@@ -103,16 +111,38 @@ def on_their_way_for(connection: Connection, run_id: str, word_id: int) -> list[
     )
     known = exists().where(mappings.c.clip_id == run_clips.c.clip_id, mappings.c.word_id == word_id)
     query = _on_their_way(run_id).where(run_clips.c.word_id != word_id, good, ~known)
-    found = {row.clip_id: OnItsWay(row.clip_id, row.word_id, row.text, row.updated_at) for row in connection.execute(query)}
+    found = {row.clip_id: _read(row) for row in connection.execute(query)}
     own = select(run_clips.c.clip_id).where(run_clips.c.run_id == run_id, run_clips.c.word_id == word_id, run_clips.c.outcome != "waiting")
     settled = set(connection.execute(own).scalars())
     return [one for clip_id, one in found.items() if clip_id not in settled]
 
 
-def _on_their_way(run_id: str) -> Select[tuple[int, int, datetime, str]]:
+def _read(row: Row[Any]) -> OnItsWay:
+    is_late = row.stage == Stage.CHOOSE and row.updated_at < now() - timedelta(seconds=LEAVES_CHOOSE_S)
+    return OnItsWay(row.clip_id, row.word_id, row.text, row.updated_at, row.state == WordState.QUEUED or is_late)
+
+
+def take_over(connection: Connection, run_id: str, word_id: int, clips_taken: Iterable[OnItsWay]) -> None:
+    """This word fetches these clips in place of their owners, who then wait for what comes of them."""
+    for one in clips_taken:
+        mine = (run_clips.c.run_id == run_id, run_clips.c.clip_id == one.clip_id)
+        waits = {"outcome": "waiting", "stage": Stage.SHORTLIST, "updated_at": now()}
+        connection.execute(update(run_clips).where(*mine, run_clips.c.outcome == "chosen").values(**waits))
+        set_run_clip(connection, run_id, word_id, one.clip_id, stage=Stage.CHOOSE, outcome="chosen")
+        of_clip = (run_choices.c.run_id == run_id, run_choices.c.clip_id == one.clip_id)
+        connection.execute(update(run_choices).where(*of_clip).values(word_id=word_id))
+
+
+def words_with_chosen(connection: Connection, run_id: str) -> set[int]:
+    """Words that have a clip to fetch."""
+    query = select(run_clips.c.word_id).where(run_clips.c.run_id == run_id, run_clips.c.outcome == "chosen").distinct()
+    return set(connection.execute(query).scalars())
+
+
+def _on_their_way(run_id: str) -> Select[tuple[int, int, datetime, str, str, str]]:
     owner = (run_words.c.run_id == run_clips.c.run_id) & (run_words.c.word_id == run_clips.c.word_id)
     return (
-        select(run_clips.c.clip_id, run_clips.c.word_id, run_words.c.updated_at, words.c.text)
+        select(run_clips.c.clip_id, run_clips.c.word_id, run_words.c.updated_at, words.c.text, run_words.c.state, run_words.c.stage)
         .join(run_words, owner)
         .join(words, words.c.word_id == run_clips.c.word_id)
         .where(run_clips.c.run_id == run_id, run_clips.c.outcome == "chosen", run_words.c.state.in_(OPEN))

@@ -24,7 +24,7 @@ from core.pipeline.ledger import DoubtPolicy, Ledger
 from core.rules.rates import RateLimit
 from core.store.choice_tables import run_choices
 from core.store.choices import choices_of_run, decided_pairs, load_approval_model, n_choices
-from core.store.runs import set_run_clip
+from core.store.runs import set_run_clip, set_run_word
 from core.store.tables import clips, ledger, run_clips
 from core.store.tables import words as word_table
 from tests.loopback.discovery_world import World, hit
@@ -358,6 +358,28 @@ def test_an_owner_that_never_moves_is_not_waited_for_for_ever(world: LimitedWorl
     with world.database.read() as connection:
         rows = connection.execute(select(run_clips.c.word_id).where(run_clips.c.outcome == "chosen")).scalars().all()
     assert rows == [ids["lantern"]]
+
+
+def test_who_waits_takes_over_what_an_owner_without_a_place_on_the_queue_cannot_fetch(world: LimitedWorld) -> None:
+    """As when words that had ended are given a clip after all, while all places are held by words that wait for those clips."""
+    crowd = hit("crowd", "The lantern in the harbour.")
+    world.source.hits = {"harbour": [crowd], "lantern": [hit("lantern-0", "A bright lantern.")]}  # its own search did not bring it
+    run_id = world.launch("harbour", "lantern", want=1)
+    world.drive(run_id, only_steps=8)  # both have come to the choice
+    with world.database.write() as connection:
+        ids = {row.text: row.word_id for row in connection.execute(select(word_table.c.text, word_table.c.word_id))}
+        clip_id = connection.execute(select(clips.c.clip_id).where(clips.c.slug == "crowd")).scalar_one()
+        set_run_clip(connection, run_id, ids["harbour"], clip_id, stage="choose", outcome="chosen")
+        set_run_word(connection, run_id, ids["harbour"], state="queued")
+    began = time.monotonic()
+    assert choose.run_choose(world.bench, run_id, ids["lantern"]) is None
+    assert time.monotonic() - began < 10
+    with world.database.read() as connection:
+        rows = connection.execute(select(run_clips.c.word_id).where(run_clips.c.outcome == "chosen")).scalars().all()
+    assert rows == [ids["lantern"]]
+    summary = world.run_threads(run_id, n_slots=1)
+    assert summary.words["done"] == 2
+    assert world.source.fetches == ["crowd"]
 
 
 # Scarce downloads ----------------------------------------------------------------------------------------------------
