@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from core.errors import BadAnswer, BudgetReached, DiskFull, ProviderError, ProviderUnavailable, WordreelError
 from core.model.calls import Answer, PaidCall
 from core.pipeline.janitor import WorkerLost, is_live
+from core.rules.prices import dollars
 from core.store.database import Database
 from core.store.dialects import take_turns
 from core.store.ledger_rows import spent_usd
@@ -184,13 +185,9 @@ def _refuse_beyond(connection: Connection, run_id: str, expected_usd: float, bud
     spent = spent_usd(connection, run_id)
     if spent + expected_usd > budget_usd + DUST_USD:
         raise BudgetReached(
-            f"The run's limit of {_dollars(budget_usd)} is reached: {_dollars(spent)} are spent or being spent.",
+            f"The run's limit of {dollars(budget_usd)} is reached: {dollars(spent)} are spent or being spent.",
             hint="Launch it with a higher limit; what was judged is kept.",
         )
-
-
-def _dollars(usd: float) -> str:
-    return f"${usd:.2f}" if usd >= 0.1 or usd == 0 else f"${usd:.4f}"
 
 
 def _kept(row: Any, call: PaidCall) -> Answer:

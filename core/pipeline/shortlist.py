@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core.errors import WordreelError
+from sqlalchemy import Connection
+
+from core.errors import BudgetReached, WordreelError
 from core.model.clips import Clip, Evidence, EvidenceState, Proposal, ProposalStage
 from core.model.runs import Stage, WordState
 from core.pipeline.bench import Bench
 from core.pipeline.fetch import STOPPING
 from core.pipeline.judging import judge_clip
 from core.pipeline.progress import WordTask, load_task, say
+from core.pipeline.run_ledger import SHORTLIST_SHARE_RATIO
 from core.pipeline.work import WordEnd
+from core.rules.prices import dollars
 from core.store import runs as run_rows
 from core.store.clips import load_clips
 
@@ -19,7 +23,8 @@ from core.store.clips import load_clips
 def run_shortlist(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
     """Scores the spoken half of every hit for all vocabulary words in it. A word only in the script is `not_heard`.
 
-    Lines are judged several at once where the judge is paid. One that cannot be judged fails alone.
+    Lines are judged several at once where the judge is paid. One that cannot be judged fails alone. Where the run's money is reached
+    the word goes on with what was judged by then; without any of it, it waits.
     """
     with bench.database.write() as connection:
         task = load_task(connection, run_id, word_id)
@@ -27,20 +32,41 @@ def run_shortlist(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
         clips = load_clips(connection, [clip_id for clip_id, *_ in rows])
         say(connection, task, f"Reading {len(rows)} lines")
     unread = [clips[clip_id] for clip_id, stage, _, _ in rows if stage == Stage.MERGE]
+    unpaid: list[tuple[int, BudgetReached]] = []
     for clip, read in _each(bench, task, unread):
+        if isinstance(read, BudgetReached):
+            unpaid.append((clip.clip_id, read))
+            continue
         with bench.database.write() as connection:
             outcome, reason = read if isinstance(read, tuple) else ("failed", read.message)
             run_rows.set_run_clip(connection, run_id, word_id, clip.clip_id, stage=Stage.SHORTLIST, outcome=outcome, reason=reason)
     with bench.database.write() as connection:
         rows = run_rows.clips_of_word(connection, run_id, word_id)
         failures = [reason for _, stage, outcome, reason in rows if outcome == "failed" and stage == Stage.SHORTLIST]
-        n_kept = len([outcome for _, _, outcome, _ in rows if outcome not in ("not_heard", "spare", "failed")])
+        n_kept = len([1 for _, stage, outcome, _ in rows if stage != Stage.MERGE and outcome not in ("not_heard", "spare", "failed")])
         run_rows.set_run_word(connection, run_id, word_id, n_kept=n_kept)
+        if n_kept and unpaid:
+            _leave_unjudged(connection, task, [clip_id for clip_id, _ in unpaid])
     if n_kept:
         return None
+    if unpaid:
+        raise unpaid[0][1]
     if failures:
         return WordEnd(WordState.FAILED, reason=failures[0], detail=f"{len(failures)} of {len(rows)} lines could not be judged")
     return WordEnd(WordState.NONE_FOUND, reason=f"None of {len(rows)} lines teaches it", detail="No line is good enough")
+
+
+def _leave_unjudged(connection: Connection, task: WordTask, clip_ids: Sequence[int]) -> None:
+    """Lines for which the run has no money: not chosen among, and the run says so."""
+    limit = dollars(task.run.settings.max_cost_usd or 0.0)
+    for clip_id in clip_ids:
+        reason = f"Not judged: what the run may spend of {limit} on lines is spent"
+        run_rows.set_run_clip(
+            connection, task.run.run_id, task.word.word_id, clip_id, stage=Stage.SHORTLIST, outcome="spare", reason=reason
+        )
+    share = f"{SHORTLIST_SHARE_RATIO:.0%} of {limit}"
+    note = f"Some lines were not judged: {share} may be spent on them, the rest on what is fetched."
+    run_rows.add_note(connection, task.run.run_id, note)
 
 
 Read = tuple[str, str] | WordreelError
@@ -55,6 +81,8 @@ def _each(bench: Bench, task: WordTask, unread: Sequence[Clip]) -> Iterator[tupl
         try:
             with bench.clip_lock(clip.clip_id):
                 return _outcome(shortlist_clip(bench, task, clip))
+        except BudgetReached as error:
+            return error
         except STOPPING:
             raise
         except WordreelError as error:

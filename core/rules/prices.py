@@ -129,6 +129,18 @@ def cost_usd(usage: Usage, price: ModelPrice | None) -> float | None:
     return ((usage.tokens_in - cached) * price.in_usd + cached * cached_usd + usage.tokens_out * price.out_usd) / MILLION
 
 
+def dollars(usd: float) -> str:
+    """`$0.28`; under ten cents, where a cent says too little, `$0.0034`."""
+    return f"${usd:.4f}" if 0 < usd < 0.1 and round(usd, 2) != round(usd, 6) else f"${usd:,.2f}"
+
+
+def say_tokens(n: float) -> str:
+    """`850`, `214 k`, `1.25 M`."""
+    if n < 10_000:
+        return f"{n:,.0f}"
+    return f"{n / 1000:,.0f} k" if n < 999_500 else f"{n / 1_000_000:,.2f} M"
+
+
 def count_tokens(text: str) -> int:
     """About how many tokens a text is: a quarter of its characters, rounded up."""
     return math.ceil(len(text) / CHARS_A_TOKEN)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from core.model.calls import Usage
 from core.model.runs import RunSettings
-from core.rules.prices import MIN_CALLS_TO_CALIBRATE, ModelPrice, TokenRates, cost_usd, find_price
+from core.rules.prices import MIN_CALLS_TO_CALIBRATE, ModelPrice, TokenRates, cost_usd, dollars, find_price
 from core.services.plan_words import KnownLines, Look
 from core.store import plan_rows
 
@@ -94,7 +94,8 @@ def hold_to(max_cost_usd: float | None, bill: Bill) -> None:
     if max_cost_usd is None or bill.cost_usd <= max_cost_usd:
         return
     share = max_cost_usd / bill.cost_usd
-    bill.basis.append(f"All of it would cost ${bill.cost_usd:.2f}, {bill.judge_calls:,} judge calls; the run stops at ${max_cost_usd:.2f}.")
+    said = f"All of it would cost {dollars(bill.cost_usd)}, {bill.judge_calls:,} judge calls; the run stops at {dollars(max_cost_usd)}."
+    bill.basis.append(said)
     bill.judge_calls = math.floor(bill.judge_calls * share)
     bill.tokens_in, bill.tokens_out = math.floor(bill.tokens_in * share), math.floor(bill.tokens_out * share)
     bill.cost_usd = max_cost_usd

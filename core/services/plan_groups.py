@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.model.clips import Source
+from core.rules.prices import dollars
 from core.rules.word_keys import word_key
 from core.services.discovery import ChosenWords, WordPlan
 from core.store.database import Database
@@ -74,7 +75,7 @@ def stops_at(want: int, max_downloads: int | None, max_cost_usd: float | None, s
     if source is Source.CLIPCAFE and max_downloads is not None:
         limits.append(f"{max_downloads:,} {'download' if max_downloads == 1 else 'downloads'}")
     if max_cost_usd is not None:
-        limits.append(f"${max_cost_usd:.2f}")
+        limits.append(dollars(max_cost_usd))
     if len(limits) == 1:
         return limits[0]
     return f"{', '.join(limits[:-1])} or {limits[-1]}, whichever comes first"

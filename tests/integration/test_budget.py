@@ -137,7 +137,7 @@ def test_a_call_without_a_known_price_goes_on_until_the_limit_is_passed(database
     book = Ledger(database, "w1")
     book.call(question(0, 0.0), lambda: costing(None), run_id="r1", policy=REPEAT, budget_usd=0.0)
     book.call(question(1, 0.0), lambda: costing(0.02), run_id="r1", policy=REPEAT, budget_usd=0.01)
-    with pytest.raises(BudgetReached, match=r"limit of \$0\.0100 is reached: \$0\.0200"):
+    with pytest.raises(BudgetReached, match=r"limit of \$0\.01 is reached: \$0\.02"):
         book.call(question(2, 0.0), lambda: costing(None), run_id="r1", policy=REPEAT, budget_usd=0.01)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import insert, update
 from core.config import load_config
 from core.model.clips import Source
 from core.model.runs import Plan, RunSettings, RunStatus, StopCause, WordState
+from core.rules.prices import dollars, say_tokens
 from core.services.discovery import WordChoice
 from core.store.rate_tables import month_quotas
 from core.store.tables import ledger, run_words, runs
@@ -21,7 +22,7 @@ from core.timing import now
 from core.wiring import App
 from tests.loopback.commands import Cli, ask, copy_program
 from ui.cli.output import OUT
-from ui.cli.plan_lines import dollars, short_line, tokens
+from ui.cli.plan_lines import short_line
 from ui.cli.run_following import answer_run, follow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -93,7 +94,7 @@ def test_a_limit_of_money_needs_a_price(cli: Cli) -> None:
 
 
 def test_figures_as_they_are_read() -> None:
-    assert [tokens(n) for n in (850, 9_999, 214_300, 999_400, 1_250_000)] == ["850", "9,999", "214 k", "999 k", "1.25 M"]
+    assert [say_tokens(n) for n in (850, 9_999, 214_300, 999_400, 1_250_000)] == ["850", "9,999", "214 k", "999 k", "1.25 M"]
     assert [dollars(usd) for usd in (0.0, 0.0004, 0.28, 1234.5)] == ["$0.00", "$0.0004", "$0.28", "$1,234.50"]
     plan = Plan(120, 0, 97, 88, 150, 1310, 1_250_000, 0.28, 1985.9, requests=335, source="clipcafe")
     assert short_line(plan, RunSettings(source=Source.CLIPCAFE, max_cost_usd=1.0)) == (

@@ -564,3 +564,26 @@ def test_a_sweep_at_start_leaves_clips_and_their_pictures(world: World) -> None:
     Storage(world.database, world.files, world.home_path).sweep()
     assert sorted((world.home_path / "media").rglob("*.mp4")) == kept
     check_files(world.database, world.files)
+
+
+def test_money_that_is_reached_among_the_lines_leaves_the_rest_unjudged_and_says_so(world: World) -> None:
+    world.judge.is_paid = True
+    world.judge.failures = [BudgetReached("The run's limit of $0.10 is reached.")]
+    world.source.hits = {"refer": lines("refer", 3)}
+    run_id = world.launch("refer", want=1, max_cost_usd=0.1)
+    summary = world.drive(run_id)
+    assert (summary.status, summary.words["done"], len(summary.notes)) == ("succeeded", 1, 1)
+    assert "85% of $0.10" in summary.notes[0]
+    with world.database.read() as connection:
+        unjudged = connection.execute(select(run_clips.c.reason).where(run_clips.c.reason.startswith("Not judged"))).scalars().all()
+    assert len(unjudged) == 1
+
+
+def test_money_that_is_reached_before_any_line_leaves_the_word_waiting(world: World) -> None:
+    world.judge.is_paid = True
+    world.judge.failures = [BudgetReached("The run's limit of $0.10 is reached.", hint="Launch it with a higher limit.")] * 2
+    world.source.hits = {"refer": lines("refer", 2)}
+    run_id = world.launch("refer", want=1, max_cost_usd=0.1)
+    assert (world.drive(run_id).status, world.word_states(run_id)) == ("waiting_for_quota", {"refer": "waiting_for_quota"})
+    world.discovery.resume(run_id)
+    assert world.drive(run_id).status == "succeeded", "the lines are read when it goes on"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from core.rules.prices import dollars, say_tokens
 from ui.parts.figures import count, duration
 
 if TYPE_CHECKING:
@@ -37,22 +38,11 @@ def spent_line(line: SpentLine) -> str:
     """`Downloads: 12 of 150`."""
     from core.services.run_spending import SpentUnit
 
-    figure = {SpentUnit.USD: dollars, SpentUnit.SECONDS: duration, SpentUnit.TOKENS: tokens, SpentUnit.COUNT: "{:,.0f}".format}[line.unit]
+    figures = {SpentUnit.USD: dollars, SpentUnit.SECONDS: duration, SpentUnit.TOKENS: say_tokens, SpentUnit.COUNT: "{:,.0f}".format}
+    figure = figures[line.unit]
     spent = f"at least {figure(line.n_spent)}" if line.is_at_least else figure(line.n_spent)
     planned = "" if line.n_planned is None else f" of {f'{line.about} ' if line.about else ''}{figure(line.n_planned)} planned"
     return f"{line.name}: {spent}{planned}"
-
-
-def tokens(n: float) -> str:
-    """`850`, `214 k`, `1.25 M`."""
-    if n < 10_000:
-        return f"{n:,.0f}"
-    return f"{n / 1000:,.0f} k" if n < 999_500 else f"{n / 1_000_000:,.2f} M"
-
-
-def dollars(usd: float) -> str:
-    """`$0.28`, `$0.0004` for what is under a cent."""
-    return f"${usd:.4f}" if 0 < usd < 0.01 else f"${usd:,.2f}"
 
 
 def _words(plan: Plan, name: str) -> str:
@@ -82,7 +72,7 @@ def _figures(plan: Plan, settings: RunSettings) -> list[tuple[str, str, str]]:
         ),
         ("Requests", f"{plan.requests:,}" if is_remote else "", _left(plan, "requests_this_month", plan.requests)),
         ("Judge calls", f"{plan.judge_calls:,}", ", ".join([*judged, plan.judge])),
-        ("Tokens", tokens(plan.tokens) if plan.tokens else "", f"{tokens(plan.tokens_in)} in, {tokens(plan.tokens_out)} out"),
+        ("Tokens", say_tokens(plan.tokens) if plan.tokens else "", f"{say_tokens(plan.tokens_in)} in, {say_tokens(plan.tokens_out)} out"),
         ("Money", _money(plan), _of_limit(settings).strip()),
         ("Shortest time", duration(plan.minimum_s) if is_remote else "", "under the rate limit"),
     ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.model.runs import Plan
+from core.rules.prices import say_tokens
 from core.services.plan_groups import stops_at
 from core.services.run_now import month_note
 from ui.parts import page
 from ui.parts.discover_limiter import free_ticks, quota_bar, quota_left, window_name
-from ui.parts.discover_spent import money, tokens
+from ui.parts.discover_spent import money
 from ui.parts.figures import count, roughly
 from ui.parts.markup import Markup, div, el, facts, icon, join, show, span
 
@@ -50,7 +51,7 @@ def stops_note(settings: RunSettings) -> str:
 def _costs(plan: Plan, settings: RunSettings, *, has_limits: bool) -> Markup:
     """What each line would come to; the small words in the middle say what makes it so."""
     is_remote = has_limits or plan.requests > 0
-    split = f"{tokens(plan.tokens_in)} in, {tokens(plan.tokens_out)} out" if plan.tokens else ""
+    split = f"{say_tokens(plan.tokens_in)} in, {say_tokens(plan.tokens_out)} out" if plan.tokens else ""
     of_cost = f"of {money(settings.max_cost_usd)}" if settings.max_cost_usd is not None else ""
     judged = f"{plan.judge_calls_kept:,} kept, free" if plan.judge_calls_kept else plan.judge or "the rubric runs here"
     searched = f"{plan.searches_kept:,} kept, free" if plan.searches_kept else "" if is_remote else "in your own films"
@@ -60,7 +61,7 @@ def _costs(plan: Plan, settings: RunSettings, *, has_limits: bool) -> Markup:
     lines["Downloads"] = ("at most" if is_remote else "films are read in place", f"{plan.downloads:,}")
     lines["Judge calls"] = (judged, f"{plan.judge_calls:,}")
     if plan.tokens:
-        lines["Tokens"] = (split, tokens(plan.tokens))
+        lines["Tokens"] = (split, say_tokens(plan.tokens))
     lines["Money"] = (of_cost, money(plan.cost_usd, is_at_least=plan.is_at_least))
     rows = [div(span(name, "name"), span(about, "about", title=about), span(figure, "value")) for name, (about, figure) in lines.items()]
     return div(*rows, cls="wr-bill")

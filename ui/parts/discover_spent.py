@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from core.rules.prices import dollars, say_tokens
 from core.services.run_spending import SpentLine, SpentUnit, read_spending, spent_lines
 from ui.parts import page
 from ui.parts.discover_limiter import quota_month
@@ -34,22 +35,15 @@ def draw_spent(app: App, progress: RunProgress, limits: SourceLimits | None) -> 
     _frozen(progress)
 
 
-def tokens(n: float) -> str:
-    """`850`, `214 k`, `1.25 M`."""
-    if n < 10_000:
-        return f"{n:,.0f}"
-    return f"{n / 1000:,.0f} k" if n < 999_500 else f"{n / 1_000_000:,.2f} M"
-
-
 def money(usd: float, *, is_at_least: bool = False) -> str:
-    """`$0.28`, `at least $0.28`, `$0.0004` for what is under a cent."""
-    text = f"${usd:.4f}" if 0 < usd < 0.01 else f"${usd:,.2f}"
+    """`$0.28`, `at least $0.28`."""
+    text = dollars(usd)
     return f"at least {text}" if is_at_least else text
 
 
 FIGURES: dict[SpentUnit, Callable[[float], str]] = {
     SpentUnit.COUNT: "{:,.0f}".format,
-    SpentUnit.TOKENS: tokens,
+    SpentUnit.TOKENS: say_tokens,
     SpentUnit.USD: money,
     SpentUnit.SECONDS: duration,
 }
