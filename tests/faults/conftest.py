@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,11 +13,15 @@ from typing import Any
 
 import pytest
 
+from core.pipeline.engine import EngineClient, engine_address
+from core.pipeline.run_control import RunControl
+from tests.loopback.fault_worker import start
 from tests.loopback.fault_world import FaultWorld, fault_world
 
 MEMORY = Path("/dev/shm")
 Make = Callable[..., FaultWorld]
 Logged = pytest.LogCaptureFixture
+Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
@@ -47,3 +52,27 @@ def heard(caplog: Logged) -> Logged:
     """Everything that is logged, down to the last detail."""
     caplog.set_level("DEBUG")
     return caplog
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Start]:
+    """Starts workers, and ends them with the test."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def begun(name: str, **named: object) -> subprocess.Popen[bytes]:
+        processes.append(start(name, tmp_path / "workers.log", **named))  # type: ignore[arg-type]
+        return processes[-1]
+
+    yield begun
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def log_of(tmp_path: Path) -> str:
+    path = tmp_path / "workers.log"
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def control_of(world: FaultWorld) -> RunControl:
+    return RunControl(world.database, EngineClient(engine_address(world.home)))

@@ -49,6 +49,7 @@ def test_orders_in_a_text_are_judged_as_text_marked_and_decided_by_people(make: 
         assert {"tools", "tool_choice", "functions"} & set(seen.body) == set()
         assert seen.body["response_format"]["json_schema"]["strict"] is True
         assert "Ignore all" not in seen.body["messages"][0]["content"]
+        assert "im_start" not in json.dumps(seen.body), "a title is nothing to judge by"
         assert set(json.loads(seen.body["messages"][-1]["content"].splitlines()[0])) >= {"clip", "words"}
     world.check(heard.text)
 

@@ -22,14 +22,11 @@ from core.model.runs import StopCause
 from core.pipeline.disk_watch import DiskWatch
 from core.services.exports import Exports
 from core.store.database import Database
-from tests.faults.conftest import Logged, Make
-from tests.faults.test_kills import Start, begin, control_of, log_of
+from tests.faults.conftest import Logged, Make, Start, control_of, log_of
 from tests.loopback.fault_world import FaultWorld, all_good, has_ended, one_line_each
 from tests.loopback.paid_corpus import list_words
 
 pytestmark = pytest.mark.timeout(120)
-
-__all__ = ["begin"]
 
 
 @pytest.fixture
