@@ -21,8 +21,9 @@ def draw() -> None:
     st.logo(str(STATIC / ("logo-dark.svg" if is_dark else "logo-light.svg")), icon_image=str(STATIC / "mark.svg"))
     draw_style()
     page = st.navigation(menu(app, n_waiting=app.review.n_waiting()))
-    with st.sidebar:
-        draw_sidebar_foot(app)
+    if page.url_path:  # the bare address only leads on; no timer may run there, see `ui/parts/ways.py`
+        with st.sidebar:
+            draw_sidebar_foot(app)
     page.run()
     if page.url_path != "review" and not page.title.startswith("Review"):
         draw_page_foot(app)

@@ -37,7 +37,7 @@ def test_own_films_by_the_screens(page: Page, own_app: Server, films_path: Path)
     summary = own_app.ask(f"/api/runs/{own_app.ask('/api/runs')['runs'][0]['run_id']}")
     assert summary["words"] == {**summary["words"], "done": 3, "none_found": 1, "failed": 0}
 
-    page.get_by_role("button", name=re.compile(r"^Review 3 words")).click()
+    page.get_by_role("link", name=re.compile(r"^Review 3 words")).click()
     expect(desk.part(page, "start").filter(visible=True)).to_have_count(1)
     page.keyboard.press("Enter")
     expect(desk.part(page, "evidence")).to_contain_text("Captioned, listen")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 
 from streamlit.testing.v1 import AppTest
 
@@ -77,8 +79,14 @@ def button(test: AppTest, label: str):  # type: ignore[no-untyped-def]
     return found[0]
 
 
+def ways(test: AppTest) -> dict[str, str]:
+    """Text → address of the links that look like buttons."""
+    found = re.findall(r'<a href="([^"]*)" target="_self" class="wr-button[^"]*">(.*?)</a>', html(test))
+    return {re.sub(r"<i .*?</i>|<[^>]*>", "", inside): unescape(address) for address, inside in found}
+
+
 def labels(test: AppTest) -> list[str]:
     return [known.label for known in test.button]
 
 
-__all__ = ["EVIL", "LIST", "FilmFacts", "button", "checked", "draw", "html", "labels", "workspace"]
+__all__ = ["EVIL", "LIST", "FilmFacts", "button", "checked", "draw", "html", "labels", "ways", "workspace"]

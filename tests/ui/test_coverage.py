@@ -5,7 +5,7 @@ import pytest
 from core.model.reviews import DecisionKind
 from core.services.coverage_report import read_bundle_report
 from core.services.word_report import read_word_report
-from tests.ui.pages import EVIL, LIST, button, checked, draw, html, labels, workspace
+from tests.ui.pages import EVIL, LIST, button, checked, draw, html, ways, workspace
 from ui.parts.coverage_map import n_columns_for
 
 
@@ -20,7 +20,7 @@ def test_without_a_bundle_it_says_what_to_do():
     with workspace() as (app, _):
         test = draw("coverage", app)
         assert "No bundle yet." in html(test)
-        assert labels(test) == ["Choose words"]
+        assert ways(test) == {"Choose words": "/discover?run=new"}
 
 
 def test_a_decision_moves_the_figures_the_way_and_the_map(held):
@@ -90,7 +90,8 @@ def test_a_word_shows_its_clips_in_the_order_of_learners_and_its_history(held):
 def test_a_clip_that_waits_can_be_reviewed_from_its_word(held):
     app, world = held
     world.mapping(world.clip("film-1", "We abandon ship"), "abandon")
-    assert labels(draw("coverage", app, word="abandon")) == ["Find more", "Review 1 clip"]
+    found = ways(draw("coverage", app, word="abandon"))
+    assert found == {"Find more": "/discover?run=new&typed=abandon", "Review 1 clip": "/review?word=abandon"}
 
 
 def test_a_line_that_is_markup_is_shown_as_text(held):

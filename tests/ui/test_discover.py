@@ -9,7 +9,7 @@ from core.services.run_progress import read_progress
 from core.store.choices import NewChoice, save_choices
 from core.store.clips import save_hit
 from core.store.runs import add_note, set_run, set_run_clip, set_run_word
-from tests.ui.pages import EVIL, LIST, button, checked, draw, html, labels, workspace
+from tests.ui.pages import EVIL, LIST, button, checked, draw, html, labels, ways, workspace
 from ui.parts.discover_limiter import limits_of
 from ui.parts.foot import source_line
 
@@ -176,7 +176,7 @@ def test_without_a_key_clipcafe_cannot_be_started_and_the_way_to_settings_is_the
     test.radio(key="source").set_value(Source.CLIPCAFE).run()
     assert button(test, "Start run").disabled
     assert "ClipCafe has no key yet. Enter it in Settings." in html(checked(test))
-    assert "Enter the key in Settings" in labels(test)
+    assert ways(test)["Enter the key in Settings"] == "/settings"
     assert app.discovery.runs() == []
 
 

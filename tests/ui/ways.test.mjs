@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 const source = await readFile(new URL("../../ui/components/ways/ways.js", import.meta.url), "utf8");
-const { wayOf } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+const { default: mount, wayOf } = await import(`data:text/javascript,${encodeURIComponent(source)}`);
 const ORIGIN = "http://127.0.0.1:8501";
 
 test("a link of a page becomes its name and query", () => {
@@ -16,4 +16,28 @@ test("media, anchors and other hosts stay ordinary links", () => {
   for (const href of ["/backend/v3/videos/1", "/api/media/x", "/coverage#x", "//evil.example/coverage", "https://evil.example/"]) {
     assert.equal(wayOf(href, ORIGIN), null, href);
   }
+});
+
+/** A click on a link of a page, here a browser that shows `pathname`. Returns: what the browser and the script were told. */
+function follow(href, pathname) {
+  const told = [];
+  globalThis.PopStateEvent = class { constructor(type) { this.type = type; } };
+  globalThis.window = {
+    location: { origin: ORIGIN, pathname },
+    history: { pushState: (_, __, address) => told.push(["address", address]) },
+    dispatchEvent: (event) => told.push(["event", event.type]),
+  };
+  let click;
+  globalThis.document = { addEventListener: (_, listener) => { click = listener; }, removeEventListener: () => {} };
+  mount({ setTriggerValue: (name, value) => told.push([name, value]) });
+  click({ button: 0, target: { closest: () => ({ getAttribute: () => href }) }, preventDefault: () => {} });
+  return told;
+}
+
+test("the browser goes to another page by itself, so that the old page's timers stop first", () => {
+  assert.deepEqual(follow("/review?word=a", "/discover"), [["address", "/review?word=a"], ["event", "popstate"]]);
+});
+
+test("a link to the same page is the script's to follow", () => {
+  assert.deepEqual(follow("/coverage?word=a", "/coverage"), [["way", { name: "coverage", query: { word: "a" } }]]);
 });

@@ -14,7 +14,7 @@ from core.services.discovery import WordChoice
 from ui.parts import page
 from ui.parts.figures import count
 from ui.parts.markup import Markup, el, facts, pips, show, state, table
-from ui.parts.ways import go, word_link
+from ui.parts.ways import way_button, word_link
 
 if TYPE_CHECKING:
     from core.services.coverage import WordCoverage
@@ -77,10 +77,10 @@ def _find(app: App, bundle: str) -> None:
         "Searches": f"{plan.searches:,}",
         "Money": f"${plan.cost_usd:.2f}",
     }, "plain"))  # fmt: skip
-    if st.button(
-        "Plan a run", type="primary", icon=":material/arrow_forward:", icon_position="right", width="stretch", disabled=not open_words
-    ):
-        go("discover", gaps=bundle)
+    if open_words:
+        way_button("Plan a run", "/discover", icon_name="arrow_forward", is_icon_last=True, is_main=True, is_wide=True, gaps=bundle)
+    else:
+        st.button("Plan a run", type="primary", icon=":material/arrow_forward:", icon_position="right", width="stretch", disabled=True)
 
 
 def draw_look_up(app: App) -> None:

@@ -20,7 +20,7 @@ from ui.parts.discover_plan import EMPTY, draw_plan, missing_note, stops_note
 from ui.parts.discover_source import draw_source_and_limits
 from ui.parts.discover_wanted import draw_wanted
 from ui.parts.figures import count
-from ui.parts.ways import go
+from ui.parts.ways import way_button
 
 if TYPE_CHECKING:
     from core.model.runs import RunSettings
@@ -126,8 +126,8 @@ def _plan(app: App, choice: WordChoice | None, groups: PlanGroups | None, given:
             st.query_params["run"] = run_id
             st.rerun()
     page.note(f"{missing} {stops_note(settings)}".strip())
-    if settings.source is Source.LIBRARY and not app.library.films() and st.button("Add films", icon=":material/create_new_folder:"):
-        go("library")
+    if settings.source is Source.LIBRARY and not app.library.films():
+        way_button("Add films", "/library", icon_name="create_new_folder")
 
 
 def _command(choice: WordChoice | None, asked: str, settings: RunSettings) -> str:

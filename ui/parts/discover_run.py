@@ -17,7 +17,7 @@ from ui.parts.discover_spent import draw_spent
 from ui.parts.discover_words import draw_words
 from ui.parts.figures import count
 from ui.parts.markup import Markup, chip, div, icon, meter, show, span
-from ui.parts.ways import go
+from ui.parts.ways import way_button
 
 if TYPE_CHECKING:
     from core.services.run_now import RunNow
@@ -108,10 +108,8 @@ def _actions(app: App, progress: RunProgress) -> None:
     if st.button("New run", icon=":material/add:", type="primary" if is_main else "secondary"):
         st.query_params["run"] = "new"
         st.rerun()
-    if n_waiting and st.button(
-        f"Review {count(n_waiting, 'word')}", type="primary", icon=":material/arrow_forward:", icon_position="right"
-    ):
-        go("review")
+    if n_waiting:
+        way_button(f"Review {count(n_waiting, 'word')}", "/review", icon_name="arrow_forward", is_icon_last=True, is_main=True)
 
 
 def _stage(progress: RunProgress, found: StageCount, now: RunNow) -> Markup:

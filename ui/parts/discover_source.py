@@ -14,7 +14,7 @@ from ui.parts import page
 from ui.parts.discover_limiter import limits_of
 from ui.parts.figures import ago, count
 from ui.parts.markup import div, show, span
-from ui.parts.ways import go
+from ui.parts.ways import way_button
 
 if TYPE_CHECKING:
     from core.services.run_now import SourceLimits
@@ -54,8 +54,8 @@ def _source(app: App) -> Source:
             "Source", list(NAMES), 0 if app.is_set_up(Source.CLIPCAFE) else 1, format_func=NAMES.__getitem__,
             captions=[about[source] for source in NAMES], key="source", label_visibility="collapsed",
         )  # fmt: skip
-    if not app.is_set_up(chosen) and st.button("Enter the key in Settings", icon=":material/key:"):
-        go("settings")
+    if not app.is_set_up(chosen):
+        way_button("Enter the key in Settings", "/settings", icon_name="key")
     return chosen
 
 

@@ -47,11 +47,11 @@ def token(name: str) -> str:
     return TOKENS[theme()][name]
 
 
-def begin(here: str) -> None:
-    """The page's style block, and its links; to be called first. `here` is the page's name in its address."""
+def begin() -> None:
+    """The page's style block, and its links; to be called first."""
     tokens = "".join(f"--wordreel-{name}:{value};" for name, value in TOKENS[theme()].items())
     st.html(f"<style>:root{{{tokens}}}\n{_sheet()}</style>")
-    follow(here)
+    follow()
 
 
 @contextmanager

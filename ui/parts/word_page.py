@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from core.services.word_report import WordClip, WordReport, read_word_report
 from ui.parts import page
 from ui.parts.figures import count, moment
 from ui.parts.markup import Markup, chip, div, el, icon, join, link, meter, pips, show, span, state, table
-from ui.parts.ways import go
+from ui.parts.ways import way_button
 
 if TYPE_CHECKING:
     from core.wiring import App
@@ -79,21 +79,19 @@ def _head(report: WordReport, want: int) -> None:
         show(div(*facts, cls="wr-wordline"), width="content")
         with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small", key="wr-actions"):
             can_review = report.n_waiting > 0
-            if st.button("Find more", icon=":material/travel_explore:", type="secondary" if can_review else "primary"):
-                _find_more(report)
-            if can_review and st.button(
-                f"Review {count(report.n_waiting, 'clip')}", type="primary", icon=":material/arrow_forward:", icon_position="right"
-            ):
-                go("review", word=report.word)
+            _find_more(report, is_main=not can_review)
+            if can_review:
+                says = f"Review {count(report.n_waiting, 'clip')}"
+                way_button(says, "/review", icon_name="arrow_forward", is_icon_last=True, is_main=True, word=report.word)
     if report.definition:
         show(div(report.definition, cls="wr-note"))
 
 
-def _find_more(report: WordReport) -> NoReturn:
+def _find_more(report: WordReport, *, is_main: bool) -> None:
     """A run for this word; for a demo word one for the gaps of its bundle, since typed words are real ones."""
-    if report.is_demo and report.bundles:
-        go("discover", gaps=report.bundles[0][0])
-    go("discover", run="new", typed=report.word)
+    is_of_bundle = report.is_demo and bool(report.bundles)
+    query = {"gaps": report.bundles[0][0]} if is_of_bundle else {"run": "new", "typed": report.word}
+    way_button("Find more", "/discover", icon_name="travel_explore", is_main=is_main, **query)
 
 
 def _card(clip: WordClip, place: int, report: WordReport) -> Markup:

@@ -16,7 +16,7 @@ from ui.parts.coverage_map import draw_map
 from ui.parts.coverage_table import draw_bundles, draw_way
 from ui.parts.demo_note import draw_demo_note
 from ui.parts.score_chart import draw_scores
-from ui.parts.ways import go
+from ui.parts.ways import way_button
 from ui.parts.word_page import draw_word
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ KS = (1, 2, 3)
 
 def render(app: App) -> None:
     """Draw the page."""
-    page.begin("coverage")
+    page.begin()
     if "word" in st.query_params:
         draw_word(app, st.query_params["word"])
         return
@@ -73,8 +73,7 @@ def _nothing_yet(app: App) -> None:
         pass
     draw_demo_note(app)
     page.empty("grid_view", "No bundle yet.", "Import a list of words, one word a line. Coverage then says which of them have clips.")
-    if st.button("Choose words", type="primary"):
-        go("discover", run="new")
+    way_button("Choose words", "/discover", is_main=True, run="new")
 
 
 def _as_csv(covered: list[BundleCoverage]) -> str:

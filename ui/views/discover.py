@@ -18,7 +18,7 @@ NEW = "new"
 
 def render(app: App) -> None:
     """Draw the page: the run that the address names, else the newest; `?gaps=NAME` and `?run=new` open the plan."""
-    page.begin("discover")
+    page.begin()
     runs = app.discovery.runs()
     asked = st.query_params.get("run", "")
     is_new = asked == NEW or not runs or "gaps" in st.query_params or "bundle" in st.query_params

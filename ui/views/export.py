@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def render(app: App) -> None:
     """Draw the page."""
-    page.begin("export")
+    page.begin()
     with page.shown_errors():
         target = _head(app)
         address = target.url if target.is_production else "practice"

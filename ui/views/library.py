@@ -30,7 +30,7 @@ OUTCOMES = {
 
 def render(app: App) -> None:
     """Draw the page."""
-    page.begin("library")
+    page.begin()
     cards = app.library.films()
     n_words = sum(card.n_words for card in cards)
     about = f"{count(len(cards), 'film')} · {n_words:,} words heard or captioned · read in place" if cards else ""

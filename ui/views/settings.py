@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def render(app: App) -> None:
     """Draw the page."""
-    page.begin("settings")
+    page.begin()
     sync(app)
     draw_marks(app)
     with page.head("Settings", "Changes count from the next run. A run that has started keeps its own.") as (_, actions), actions:

@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 def render(app: App) -> None:
     """Draw the page of the word that the address names."""
-    page.begin("word")
+    page.begin()
     draw_word(app, st.query_params.get("word", ""))

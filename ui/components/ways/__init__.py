@@ -19,13 +19,14 @@ def _component() -> ComponentRenderer:
     return st.components.v2.component("ways", html="<span></span>", js=(HERE / "ways.js").read_text(encoding="utf-8"))
 
 
-def followed_way() -> tuple[str, dict[str, str]] | None:
-    """Mount it. Returns: (page, query) when a link was followed in this run of the script, else None."""
+def followed_query() -> dict[str, str] | None:
+    """Mount it. Returns: the query of a link to this same page that was followed in this run of the script, else None.
+
+    A link to another page never comes here: the browser goes there by itself.
+    """
     result = _component()(key="wr-ways", on_way_change=_nothing, height=1)
     way = getattr(result, "way", None)
-    if not way:
-        return None
-    return str(way["name"]), {str(name): str(value) for name, value in way["query"].items()}
+    return {str(name): str(value) for name, value in way["query"].items()} if way else None
 
 
 def _nothing() -> None:
