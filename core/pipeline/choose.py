@@ -22,6 +22,7 @@ from core.model.runs import Stage, WordState
 from core.pipeline.bench import Bench, Pace
 from core.pipeline.choose_window import MonthLeft, Window, downloads_left, take_turn
 from core.pipeline.progress import WordTask, clips_had, load_task, say
+from core.pipeline.shortlist import UNJUDGED
 from core.pipeline.work import WordEnd
 from core.rules.approval import ApprovalModel
 from core.rules.choosing import Waiting, is_ripe, window_size
@@ -352,6 +353,9 @@ def _end(connection: Connection, task: WordTask, rows: list[tuple[int, str, str,
     run_rows.set_run_word(connection, run_id, word_id, best=max(scores, default=None))
     if n_missing > 0 and failures:
         return WordEnd(WordState.FAILED, reason=failures[0], detail=f"{len(failures)} of {len(rows)} clips failed")
+    unjudged = [reason for _, _, outcome, reason in rows if outcome == UNJUDGED]
+    if n_missing > 0 and unjudged:
+        return WordEnd(WordState.WAITING_FOR_QUOTA, reason=unjudged[0], detail=f"{len(unjudged)} of {len(rows)} lines are not judged")
     rule = least_score(connection, run_id)
     if n_missing <= 0 or any(score >= rule for score in scores):
         return WordEnd(WordState.DONE, detail=f"{n_here} clips to review" if n_here != 1 else "1 clip to review")

@@ -38,7 +38,8 @@ POLL_S = {"ai": 0.1, "processing": 0.1, "system": 0.2, "ingest": 0.5, "storage":
 DRIVE_S = 0.2
 """How often a run looks at its words."""
 MAX_STARTS = 20
-"""A word whose worker ended so often while working on it is given up."""
+"""A word whose worker ended so often while working on it is given up; it is then tried once more alone, since one beside it may be to
+blame."""
 
 WORKER_CONCURRENCY = {"ingest": 1, "ai": 40, "storage": 2, "processing": max(2, os.cpu_count() or 2), "system": 32}
 """`ai`: a window of words that wait to be chosen among (24 at most) beside those that are searched, judged and fetched."""
@@ -376,21 +377,38 @@ class EngineWorker:
                 steps.end_run(self._database, self._work, run_id, attempt)
                 return
             fresh = [word for word in words if word_workflow_id(run_id, word.word_id, word.attempt) not in queued]
-            self.client.start_words(run_id, fresh)
-            queued.update(word_workflow_id(run_id, word.word_id, word.attempt) for word in fresh)
+            ready = self._without_suspects(run_id, words, fresh)
+            self.client.start_words(run_id, ready)
+            queued.update(word_workflow_id(run_id, word.word_id, word.attempt) for word in ready)
             if time.monotonic() - looked_at > 2:
-                self._mend(run_id, words)
+                self._mend(run_id, [word for word in words if word_workflow_id(run_id, word.word_id, word.attempt) in queued])
                 looked_at = time.monotonic()
             if self._stopping.wait(DRIVE_S):
                 raise StepLeft
 
+    def _without_suspects(self, run_id: str, words: Sequence[OpenWord], fresh: Sequence[OpenWord]) -> Sequence[OpenWord]:
+        """Those of `fresh` that may start now. One that worked while its worker ended again and again waits until it can work alone:
+        it, or a word beside it, is what ends the worker.
+        """
+        suspects = self._given_up_before(run_id, fresh)
+        ready = [word for word in fresh if word.word_id not in suspects]
+        if ready or not suspects or len(words) > len(suspects):
+            return ready
+        return fresh[:1]
+
+    def _given_up_before(self, run_id: str, words: Sequence[OpenWord]) -> set[int]:
+        """Words whose earlier attempt the engine gave up."""
+        earlier = {word_workflow_id(run_id, word.word_id, word.attempt - 1): word.word_id for word in words if word.attempt > 1}
+        return {earlier[workflow_id] for workflow_id, found in self.client.status(earlier).items() if found == GIVEN_UP}
+
     def _mend(self, run_id: str, words: Sequence[OpenWord]) -> None:
-        """Words whose workflow ended without them: back on the queue, or given up where the engine gave up."""
+        """Words whose workflow ended without them: back on the queue, or given up where the engine gave up on them alone."""
         by_id = {word_workflow_id(run_id, word.word_id, word.attempt): word for word in words}
         status = self.client.status(by_id)
+        suspects = self._given_up_before(run_id, [word for workflow_id, word in by_id.items() if status.get(workflow_id) == GIVEN_UP])
         for workflow_id, word in by_id.items():
             found = status.get(workflow_id)
-            if found == GIVEN_UP:
+            if found == GIVEN_UP and word.word_id in suspects:
                 steps.fail_word(self._database, run_id, word.word_id, word.attempt, WORKER_KILLER)
             elif (found is None or found in ENDED) and steps.put_back(self._database, run_id, word.word_id, word.attempt):
                 log.warning("run %s, word %s: its workflow was %s, queued again", run_id, word.word_id, found or "gone")

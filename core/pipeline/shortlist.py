@@ -19,6 +19,10 @@ from core.rules.prices import dollars
 from core.store import runs as run_rows
 from core.store.clips import load_clips
 
+UNJUDGED = "unjudged"
+"""A line that the run's money did not allow to be judged."""
+NOT_KEPT = ("not_heard", "spare", "failed", UNJUDGED)
+
 
 def run_shortlist(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
     """Scores the spoken half of every hit for all vocabulary words in it. A word only in the script is `not_heard`.
@@ -43,7 +47,7 @@ def run_shortlist(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
     with bench.database.write() as connection:
         rows = run_rows.clips_of_word(connection, run_id, word_id)
         failures = [reason for _, stage, outcome, reason in rows if outcome == "failed" and stage == Stage.SHORTLIST]
-        n_kept = len([1 for _, stage, outcome, _ in rows if stage != Stage.MERGE and outcome not in ("not_heard", "spare", "failed")])
+        n_kept = len([1 for _, stage, outcome, _ in rows if stage != Stage.MERGE and outcome not in NOT_KEPT])
         run_rows.set_run_word(connection, run_id, word_id, n_kept=n_kept)
         if n_kept and unpaid:
             _leave_unjudged(connection, task, [clip_id for clip_id, _ in unpaid])
@@ -60,9 +64,9 @@ def _leave_unjudged(connection: Connection, task: WordTask, clip_ids: Sequence[i
     """Lines for which the run has no money: not chosen among, and the run says so."""
     limit = dollars(task.run.settings.max_cost_usd or 0.0)
     for clip_id in clip_ids:
-        reason = f"Not judged: what the run may spend of {limit} on lines is spent"
+        reason = f"Not judged: the run's limit of {limit} is reached, but for what is fetched"
         run_rows.set_run_clip(
-            connection, task.run.run_id, task.word.word_id, clip_id, stage=Stage.SHORTLIST, outcome="spare", reason=reason
+            connection, task.run.run_id, task.word.word_id, clip_id, stage=Stage.SHORTLIST, outcome=UNJUDGED, reason=reason
         )
     share = f"{SHORTLIST_SHARE_RATIO:.0%} of {limit}"
     note = f"Some lines were not judged: {share} may be spent on them, the rest on what is fetched."

@@ -345,7 +345,8 @@ run_clips = Table(
     Index("ix_run_clips_word", "run_id", "word_id"),
     Index("ix_run_clips_outcome", "run_id", "outcome"),
 )
-"""How far a run took a clip for a word. `outcome`: `waiting`, `chosen`, `ok`, `failed`, `not_heard`, `spare` (not needed)."""
+"""How far a run took a clip for a word. `outcome`: `waiting`, `chosen`, `ok`, `failed`, `not_heard`, `spare` (not needed),
+`unjudged`."""
 
 searches = Table(
     "searches",

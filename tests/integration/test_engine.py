@@ -303,20 +303,23 @@ def test_work_orphaned_in_a_live_worker_is_taken_over(bench: Bench) -> None:
 
 
 def test_a_word_that_kills_its_worker_again_and_again_fails_and_the_run_goes_on(bench: Bench) -> None:
+    """Those that work beside it when the worker ends are not given up for it."""
     bench.home.joinpath("poison").touch()
-    add_run(bench.database, "r1", 4)
+    bench.home.joinpath("mended").touch()
+    add_run(bench.database, "r1", 8)
     bench.control.start("r1")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not ended(bench.database, "r1"):
         assert time.monotonic() < deadline, bench.workers.log()
         if not bench.workers.processes or bench.workers.processes[-1].poll() is not None:
-            bench.workers.start(max_starts=2)
+            bench.workers.start(max_starts=2, at_once=40)
         time.sleep(0.05)
     rows = word_rows(bench, "r1")
     assert rows[2][0] == "failed"
     assert "again and again" in rows[2][2]
-    assert rows[4][0] == "done"
-    assert {row[0] for row in rows.values()} <= {"done", "failed"}
+    assert {word_id: row[0] for word_id, row in rows.items() if word_id != 2} == {
+        1: "done", 3: "done", 4: "done", 5: "done", 6: "done", 7: "none_found", 8: "done",
+    }  # fmt: skip
 
 
 def test_what_ended_long_ago_is_forgotten_by_the_engine_only(bench: Bench) -> None:

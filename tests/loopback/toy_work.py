@@ -175,6 +175,7 @@ def main() -> None:
 
     home = Path(sys.argv[1])
     engine.MAX_STARTS = int(os.environ.get("TEST_MAX_STARTS", engine.MAX_STARTS))
+    engine.WORKER_CONCURRENCY["ai"] = int(os.environ.get("TEST_AT_ONCE", "2"))
     if "TEST_FAST_LEASE" in os.environ:
         janitor.LEASE_S, janitor.BEAT_S, janitor.QUIET_S, janitor.ROUND_S = 2.0, 0.4, 0.6, 0.3
     database_url = os.environ.get("TEST_DATABASE_URL", "")

@@ -117,11 +117,11 @@ def clip(clip_id: int, *words: tuple[int, float], owners: Sequence[int] | None =
     return Candidate(clip_id, found, frozenset(owners if owners is not None else [word_id for word_id, _ in words]))
 
 
-def test_the_first_approved_clip_counts_one_the_second_half_and_beyond_the_want_nothing() -> None:
-    assert [need(1, 3, n).counts_for for n in range(4)] == [1, 1 / 2, 1 / 3, 0]
+def test_the_first_approved_clip_counts_one_the_second_a_quarter_and_beyond_the_want_nothing() -> None:
+    assert [need(1, 3, n).counts_for for n in range(4)] == [1, 1 / 4, 1 / 8, 0]
     expecting = need(1)
     expecting.expect(0.5)
-    assert expecting.counts_for == pytest.approx(0.5 * 1 + 0.5 / 2)
+    assert expecting.counts_for == pytest.approx(0.5 * 1 + 0.5 / 4)
     expecting.expect(0.2)
     assert sum(expecting.n_approved_chances) == pytest.approx(1)
     assert expecting.n_approved_chances == pytest.approx([0.4, 0.5, 0.1])
@@ -243,7 +243,7 @@ def test_when_a_window_is_ripe() -> None:
 def test_scarce_downloads_are_shared_out_over_the_words_still_to_come() -> None:
     assert share_of_window(None, 900, 10, 290) is None
     assert share_of_window(900, 900, 10, 290) is None
-    assert share_of_window(100, 900, 30, 270) == 10
+    assert share_of_window(100, 900, 30, 270) == 3
     assert share_of_window(100, 900, 1, 299) == 1
     assert share_of_window(5, 900, 10, 0) == 5
     assert share_of_window(0, 900, 10, 290) == 0
