@@ -135,7 +135,7 @@ def test_a_killed_command_and_a_killed_server_leave_the_run_to_whoever_comes_nex
 
 
 def has_run_to_its_end(world: PaidWorld) -> bool:
-    return bool(ask(world.home, "SELECT 1 FROM runs")) and world.status() != "running"
+    return bool(ask(world.home, "SELECT 1 FROM runs")) and world.status() not in ("planned", "running")
 
 
 def check_paid(world: PaidWorld) -> None:
