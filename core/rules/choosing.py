@@ -23,7 +23,8 @@ SECOND_WORTH = 0.25
 """What a word's second approved clip is worth of its first: a learner is shown one clip (headline k = 1)."""
 EARLY_RATIO = 0.3
 """Of its share of scarce downloads, what a window spends while other words are still searched: enough to judge meanwhile, and the rest is
-spent better among the lines of all words. Measured by `benchmarks.choose`, two seeds: 1 brings 197 approved words, 0.3 brings 209, 0.15 no more."""
+spent better among the lines of all words. Measured by `benchmarks.choose`, two seeds: 1 brings 197 approved words, 0.3 brings 209, 0.15 no
+more."""
 PATIENCE_RATIO = 1 / 20
 """Of a link's life: a word that waits while nothing is fetched is not kept longer (15 s of five minutes), since there is time for a
 download."""
