@@ -19,18 +19,23 @@ test("media, anchors and other hosts stay ordinary links", () => {
 });
 
 /** A click on a link of a page, here a browser that shows `pathname`. Returns: what the browser and the script were told. */
-function follow(href, pathname) {
+function follow(href, pathname, events = ["pointerdown", "pointerup", "click"], moved = 0) {
   const told = [];
   globalThis.PopStateEvent = class { constructor(type) { this.type = type; } };
   globalThis.window = {
     location: { origin: ORIGIN, pathname },
     history: { pushState: (_, __, address) => told.push(["address", address]) },
     dispatchEvent: (event) => told.push(["event", event.type]),
+    setTimeout: (work) => later.push(work),
   };
-  let click;
-  globalThis.document = { addEventListener: (_, listener) => { click = listener; }, removeEventListener: () => {} };
+  const listeners = {}, later = [];
+  globalThis.document = { addEventListener: (name, listener) => { listeners[name] = listener; }, removeEventListener: () => {} };
   mount({ setTriggerValue: (name, value) => told.push([name, value]) });
-  click({ button: 0, target: { closest: () => ({ getAttribute: () => href }) }, preventDefault: () => {} });
+  events.forEach((name, n) => {
+    const target = { closest: () => ({ getAttribute: () => href }) };
+    listeners[name]({ button: 0, clientX: n * moved, clientY: 0, target, preventDefault: () => {} });
+  });
+  later.forEach((work) => work());
   return told;
 }
 
@@ -40,4 +45,11 @@ test("the browser goes to another page by itself, so that the old page's timers 
 
 test("a link to the same page is the script's to follow", () => {
   assert.deepEqual(follow("/coverage?word=a", "/coverage"), [["way", { name: "coverage", query: { word: "a" } }]]);
+});
+
+test("a link that is drawn anew while it is pressed is followed once, although the browser makes no click of it", () => {
+  const there = [["address", "/review"], ["event", "popstate"]];
+  assert.deepEqual(follow("/review", "/discover", ["pointerdown", "pointerup"]), there);
+  assert.deepEqual(follow("/review", "/discover"), there);
+  assert.deepEqual(follow("/review", "/discover", ["pointerdown", "pointerup"], 40), [], "dragged away");
 });

@@ -20,16 +20,50 @@ function goTo(href) {
   window.dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 }
 
+const LOST_CLICK_MS = 80;
+const STEADY_PX = 6;
+
+export function isPlain(event) {
+  return event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+}
+
+let held = null; // the link that is pressed; it outlives a new mount of this component
+
 export default function ({ setTriggerValue }) {
-  const onClick = (event) => {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const wayAt = (event) => {
     const anchor = event.target.closest?.('[data-testid="stHtml"] a[href^="/"], .stHtml a[href^="/"]');
-    const way = anchor && wayOf(anchor.getAttribute("href"), window.location.origin);
-    if (!way) return;
-    event.preventDefault();
-    if (way.name === nameOf(window.location.pathname)) setTriggerValue("way", way);
-    else goTo(anchor.getAttribute("href"));
+    const href = anchor?.getAttribute("href");
+    const way = href && wayOf(href, window.location.origin);
+    return way ? { way, href, x: event.clientX, y: event.clientY } : null;
   };
-  document.addEventListener("click", onClick);
-  return () => document.removeEventListener("click", onClick);
+  const follow = ({ way, href }) => {
+    if (way.name === nameOf(window.location.pathname)) setTriggerValue("way", way);
+    else goTo(href);
+  };
+  const onClick = (event) => {
+    if (event.defaultPrevented || !isPlain(event)) return;
+    const found = wayAt(event);
+    if (!found) return;
+    held = null;
+    event.preventDefault();
+    follow(found);
+  };
+  // A page that redraws itself may put a new link in the place of one that is being pressed: the browser then makes no click of it.
+  const onDown = (event) => {
+    held = isPlain(event) ? wayAt(event) : null;
+  };
+  const onUp = (event) => {
+    const pressed = held;
+    if (!pressed || Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) > STEADY_PX) return;
+    window.setTimeout(() => {
+      if (held !== pressed) return;
+      held = null;
+      follow(pressed);
+    }, LOST_CLICK_MS);
+  };
+  const listeners = { click: onClick, pointerdown: onDown, pointerup: onUp };
+  for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener);
+  return () => {
+    for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener);
+  };
 }
