@@ -89,9 +89,10 @@ def _head(report: WordReport, want: int) -> None:
 
 def _find_more(report: WordReport, *, is_main: bool) -> None:
     """A run for this word; for a demo word one for the gaps of its bundle, since typed words are real ones."""
-    is_of_bundle = report.is_demo and bool(report.bundles)
-    query = {"gaps": report.bundles[0][0]} if is_of_bundle else {"run": "new", "typed": report.word}
-    way_button("Find more", "/discover", icon_name="travel_explore", is_main=is_main, **query)
+    if report.is_demo and report.bundles:
+        way_button("Find more", "/discover", icon_name="travel_explore", is_main=is_main, gaps=report.bundles[0][0])
+    else:
+        way_button("Find more", "/discover", icon_name="travel_explore", is_main=is_main, run="new", typed=report.word)
 
 
 def _card(clip: WordClip, place: int, report: WordReport) -> Markup:
