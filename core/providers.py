@@ -15,7 +15,7 @@ from core.errors import ModelMissing
 from core.model.clips import Source
 from core.model.runs import RunSettings
 from core.services.live_config import LiveConfig
-from core.services.settings import Settings
+from core.services.settings import Settings, prices_of
 from core.store.database import Database
 
 if TYPE_CHECKING:
@@ -159,9 +159,7 @@ class Providers:
 
     def prices(self) -> Mapping[str, ModelPrice]:
         """The price table with the operator's edits."""
-        from core.rules.prices import price_edits, price_table
-
-        return price_table(price_edits(self.settings.get("prices")))
+        return prices_of(self.settings)
 
     @cached_property
     def run_ledger(self) -> CallLedger:

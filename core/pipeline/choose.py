@@ -35,7 +35,6 @@ from core.store.reviews import least_score
 from core.store.tables import clips, mappings, proposals, run_clips, run_words
 from core.timing import now
 
-DONE_STAGES = (Stage.SCORE, Stage.REVIEW)
 POLL_S = 0.5
 """How often a waiting word looks whether something changed."""
 LOOK_S = 5.0

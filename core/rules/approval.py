@@ -121,11 +121,6 @@ def learn(pairs: Sequence[DecidedPair]) -> ApprovalModel:
     return ApprovalModel(len(pairs), sum(pair.is_approved for pair in pairs), found)
 
 
-def expected_words(model: ApprovalModel, chances: Sequence[tuple[float, int, str, str]]) -> float:
-    """Of (score, n_words, film, level) each: how many are expected to be approved."""
-    return sum(model.probability(*one) for one in chances)
-
-
 def describe(factors: Sequence[Factor]) -> str:
     """What was learnt and matters, the strongest first, for people; empty where nothing differs by a tenth or more."""
     told: Mapping[str, Callable[[Factor], str]] = {
