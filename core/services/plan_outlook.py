@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from core.model.clips import Source
 from core.model.runs import Expected, RunSettings
 from core.rules.approval import ApprovalModel
 from core.rules.rates import RateLimit, fastest_s
@@ -54,7 +55,7 @@ def look_ahead(
         approved_ratio=round(ratio, 3),
         first_clip_s=_first_clip_s(connection, settings, rate, says),
         n=model.n,
-        says=_summary(past, model, words_a_clip, ratio),
+        says=_summary(past, model, words_a_clip, ratio, "clip" if settings.source is Source.LIBRARY else "download"),
     )
     return expected, says
 
@@ -78,7 +79,7 @@ def _approved_ratio(model: ApprovalModel, words: Sequence[tuple[int, WordPlan]],
 def _words_a_clip(past: PastClips, says: list[str]) -> float:
     if past.n_clips >= LEAST_LEARNT:
         return past.n_mappings / past.n_clips
-    says.append(f"One word a download, an assumption: {past.n_clips} clips were fetched so far.")
+    says.append(f"One word a clip, an assumption: {past.n_clips} clips were fetched so far.")
     return 1.0
 
 
@@ -116,9 +117,9 @@ def _first_clip_s(connection: Connection, settings: RunSettings, rate: RateLimit
     return floor_s + ASSUMED_FIRST_CLIP_S
 
 
-def _summary(past: PastClips, model: ApprovalModel, words_a_clip: float, ratio: float) -> str:
+def _summary(past: PastClips, model: ApprovalModel, words_a_clip: float, ratio: float, unit: str) -> str:
     """`From runs 11 to 13: 1.4 words a download, 82 % approved, n = 396.`"""
-    told = f"{words_a_clip:.1f} words a download, {ratio * 100:.0f} % approved"
+    told = f"{words_a_clip:.1f} words a {unit}, {ratio * 100:.0f} % approved"
     if not model.n or not past.n_runs:
         return f"A prior, nothing was decided yet: {told}."
     span = f"run {past.last_run}" if past.n_runs == 1 else f"runs {past.first_run} to {past.last_run}"
