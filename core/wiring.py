@@ -260,6 +260,7 @@ def build_work(config: Config, database: Database, worker_id: str, *, clipcafe_t
         search_max_age_days=lambda: float(app.settings.get("search_max_age_days")),
     )
     app.clipcafe.sweep(older_than_s=DOWNLOADS_KEPT_S)
+    app.media_files.sweep_halves()
     ways = {
         "known": known.run_known,
         "search": search.run_search,

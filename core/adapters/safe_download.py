@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +18,9 @@ from core.errors import BadAnswer, DiskFull, NotSent, ProviderError, ProviderUna
 from core.rules.answers import plain_message, retry_after_s
 from core.rules.clipcafe_answers import plain_of_secrets
 from core.store.media_files import FULL_DISK
+from core.store.part_files import part_name
 
 MAX_HOPS = 5
-PART = ".part-"
 NOT_FILM_HEADS = (b"<", b"{", b"[", b"\xef\xbb\xbf<")
 """HTML, XML, JSON: somebody answered in the source's place, so that nobody knows whether the download counts."""
 FILM_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
@@ -87,7 +85,7 @@ class SafeDownload:
             BadAnswer: delivered, and no film, or too large; the file lies beside, in the folder `quarantine`.
             DiskFull: nothing half-written is left.
         """
-        part = into.with_name(f"{PART}{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}")
+        part = into.with_name(part_name())
         try:
             into.parent.mkdir(parents=True, exist_ok=True)
             n_bytes = self._follow(link, part, passage)
@@ -166,21 +164,6 @@ class SafeDownload:
             file.flush()
             os.fsync(file.fileno())
         return n_bytes
-
-
-def is_left_over(path: Path) -> bool:
-    """Whether it is half of a download whose process, on this host, has ended. Of another host's nothing is known."""
-    owner, _, _ = path.name.removeprefix(PART).rpartition("-")
-    host, _, pid = owner.rpartition("-")
-    if not path.name.startswith(PART) or host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:  # somebody else's process
-        return False
-    return False
 
 
 def _check_film(path: Path, n_bytes: int) -> None:

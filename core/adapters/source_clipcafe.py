@@ -25,7 +25,7 @@ from core import timing
 from core.adapters.clipcafe_calls import CountedCalls, Gate
 from core.adapters.http_deadline import NOT_SENT, Deadline, what_happened
 from core.adapters.safe_address import Resolve, resolve_host
-from core.adapters.safe_download import DownloadLimits, LinkDead, SafeDownload, is_left_over
+from core.adapters.safe_download import DownloadLimits, LinkDead, SafeDownload
 from core.config import LOOPBACK_HOSTS
 from core.errors import BadAnswer, DiskFull, InvalidInput, KeyRefused, NotSent, ProviderError, ProviderUnavailable, RateLimited
 from core.model.calls import Answer, PaidCall
@@ -35,6 +35,7 @@ from core.rules.answers import plain_message, retry_after_s
 from core.rules.clipcafe_answers import Page, kept_fields, parse_hit, plain_of_secrets, read_link, read_page, read_refusal, read_slug
 from core.rules.safe_names import unique_slug
 from core.store.media_files import FULL_DISK
+from core.store.part_files import is_left_over
 
 log = logging.getLogger("wordreel.clipcafe")
 
@@ -151,7 +152,7 @@ class ClipCafeSource:
         n_removed, before_s = 0, time.time() - older_than_s
         for path in self._downloads_path.glob("*") if self._downloads_path.exists() else ():
             try:
-                if not path.is_file() or (path.stat().st_mtime >= before_s and not is_left_over(path)):
+                if not path.is_file() or (path.stat().st_mtime >= before_s and not is_left_over(path.name)):
                     continue
             except FileNotFoundError:  # another worker took it
                 continue

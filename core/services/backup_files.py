@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from core.errors import DatabaseCorrupt, DiskFull, InvalidInput, StoreError
+from core.store.part_files import part_name
 from core.timing import as_utc, now
 
 MANIFEST = "manifest.json"
@@ -203,7 +204,7 @@ def unpacked(path: Path, home_path: Path) -> Iterator[Path]:
     if not path.is_file():
         raise InvalidInput(f"{path} is not there.", hint="Name the folder that `backup` printed.")
     home_path.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=home_path) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{part_name()}-", dir=home_path) as folder:
         _unpack(path, Path(folder))
         yield Path(folder)
 

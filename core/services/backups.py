@@ -24,6 +24,7 @@ from core.services.backup_files import (
 )
 from core.store.database import HEAD, MARKER_NAME, Database
 from core.store.media_files import MediaFiles
+from core.store.part_files import part_name
 from core.timing import now
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -100,7 +101,7 @@ class Backups:
             )
         made_at = now()
         path = self._place(into, made_at)
-        partial = path.parent / f".part-{uuid4().hex}"
+        partial = path.parent / part_name()
         with disk_errors(path):
             try:
                 partial.mkdir(parents=True)
@@ -216,7 +217,7 @@ def _refuse_in_use(home_path: Path) -> None:
 def _swap(folder: Path, manifest: Manifest, home_path: Path) -> Path | None:
     """Copy the backup beside the present workspace, then exchange the two; an error on the way puts everything back."""
     home_path.mkdir(parents=True, exist_ok=True)
-    staged = home_path / f".part-{uuid4().hex}"
+    staged = home_path / part_name()
     aside = home_path / "replaced" / f"{now().strftime(STAMP)}-{uuid4().hex[:4]}"
     gone = [*SET_ASIDE, *(PRACTICE if "practice.db" in manifest.files else ()), *(("media",) if manifest.has_media else ())]
     done: list[tuple[Path, Path]] = []

@@ -17,6 +17,7 @@ from core.store.database import Database
 from core.store.export_tables import export_items
 from core.store.exports import live_media_ids
 from core.store.media_files import MediaFiles
+from core.store.part_files import PART, is_left_over
 from core.store.tables import clips, live_mappings, mappings, media
 
 OLD_S = 3600.0
@@ -166,7 +167,8 @@ class Storage:
         """Copies and half-made files that are made again when they are needed. Media and databases are never among them."""
         limit = time.time() - older_than_s
         cached = [path for path in (self._home_path / "cache").glob("*") if _changed_at(path) <= limit]
-        parts = [path for folder in ("", "backups") for path in (self._home_path / folder).glob(".part-*") if _changed_at(path) <= limit]
+        halves = [path for folder in ("", "backups") for path in (self._home_path / folder).glob(f"{PART}*")]
+        parts = [path for path in halves if _changed_at(path) <= limit or is_left_over(path.name)]
         return cached + parts
 
 

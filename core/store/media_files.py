@@ -8,20 +8,18 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 import time
-import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from core.config import Config
 from core.errors import DiskFull, InvalidInput, NotFound, StoreError
+from core.store.part_files import PART, is_left_over, part_name
 
 COPY_BYTES = 1024 * 1024
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 ENDING = ".mp4"
-TEMPORARY = ".part-"
 MEDIA_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -70,7 +68,7 @@ class MediaFiles:
             DiskFull: nothing half-written is left.
             StoreError: the storage lost bytes.
         """
-        temporary = f"{self._root}/{TEMPORARY}{uuid.uuid4().hex}"
+        temporary = f"{self._root}/{part_name()}"
         try:
             self._files.makedirs(self._root, exist_ok=True)
             media_id, n_bytes = self._copy_in(path, temporary)
@@ -141,7 +139,8 @@ class MediaFiles:
                 yield stem
 
     def sweep(self, known_ids: Collection[str], older_than_s: float = 3600.0) -> tuple[str, ...]:
-        """Remove what a crash left: temporary names, and media that no row knows, both only once they are `older_than_s` old.
+        """Remove what a crash left: halves whose process has ended, and, once they are `older_than_s` old, other halves and media
+        that no row knows.
 
         Returns the names that were removed. Files that are not ours are left alone.
         """
@@ -150,11 +149,22 @@ class MediaFiles:
             name = PurePosixPath(key).name
             stem = name.removesuffix(ENDING)
             is_orphan = bool(MEDIA_ID.fullmatch(stem)) and name != stem and stem not in known_ids
-            if (name.startswith(TEMPORARY) or is_orphan) and _age_s(info) >= older_than_s:
+            if is_left_over(name) or ((name.startswith(PART) or is_orphan) and _age_s(info) >= older_than_s):
                 with contextlib.suppress(FileNotFoundError):
                     self._files.rm_file(key)
                     removed.append(name)
         return tuple(removed)
+
+    def sweep_halves(self) -> int:
+        """Remove what processes of this host were writing when they ended; how many. For the start of a worker."""
+        n_removed = 0
+        self._files.invalidate_cache()
+        for key in self._files.ls(self._root, detail=False) if self._files.exists(self._root) else ():
+            if is_left_over(PurePosixPath(key).name):
+                with contextlib.suppress(FileNotFoundError):
+                    self._files.rm_file(key)
+                    n_removed += 1
+        return n_removed
 
     def _key(self, media_id: str) -> str:
         if not MEDIA_ID.fullmatch(media_id):
@@ -199,19 +209,19 @@ class MediaFiles:
 
     def _fetch_into_cache(self, media_id: str, cached: Path) -> None:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=cached.parent)
+        name = cached.with_name(part_name())
         try:
-            with self.open(media_id) as source, os.fdopen(handle, "wb") as target:
+            with self.open(media_id) as source, name.open("xb") as target:
                 shutil.copyfileobj(source, target, COPY_BYTES)
-            if hash_file(Path(name)) != media_id:
+            if hash_file(name) != media_id:
                 raise StoreError(
                     f"Media {media_id[:12]} came back with other bytes.", hint="Check the storage; the media is damaged there."
                 )
-            Path(name).replace(cached)
+            name.replace(cached)
         except OSError as error:
             raise _translated(error, cached, str(self._cache_path)) from error
         finally:
-            Path(name).unlink(missing_ok=True)
+            name.unlink(missing_ok=True)
 
 
 def _missing(media_id: str) -> NotFound:

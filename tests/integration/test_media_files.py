@@ -6,6 +6,8 @@ import hashlib
 import os
 import resource
 import signal
+import socket
+import subprocess
 import time
 import uuid
 from pathlib import Path
@@ -120,6 +122,25 @@ def test_the_sweep_takes_what_a_crash_left_and_nothing_else(tmp_path: Path, clip
     assert list(files.ids()) == [MEDIA_ID]
     assert (root / ".part-alive").exists()
     assert (root / "notes.txt").exists()
+
+
+def test_a_half_whose_process_has_ended_is_swept_at_once_and_no_other(tmp_path: Path, clip: Path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    root = tmp_path / "media"
+    files = MediaFiles(str(root), tmp_path / "cache")
+    assert files.sweep_halves() == 0
+    files.put(clip)
+    host = socket.gethostname()
+    left = root / f".part-{host}-{gone.pid}-abc"
+    others = [root / f".part-{host}-{os.getpid()}-abc", root / f".part-elsewhere-{gone.pid}-abc", root / ".part-abc"]
+    for path in (left, *others):
+        path.write_bytes(b"half")
+    assert files.sweep({MEDIA_ID}) == (left.name,)
+    left.write_bytes(b"half")
+    assert files.sweep_halves() == 1
+    assert sorted(path for path in root.iterdir() if path.is_file()) == sorted(others)
+    assert list(files.ids()) == [MEDIA_ID]
 
 
 def test_half_a_file_under_a_final_name_is_replaced_by_the_whole(tmp_path: Path, clip: Path):

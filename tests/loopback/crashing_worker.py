@@ -42,6 +42,7 @@ def main() -> None:
     def make(database: Database, worker_id: str) -> Work:
         world = script(World(home))
         world.bench.database = database
+        world.files.sweep_halves()  # as every worker does when it starts
         if when == "inside":
             die_inside(world, stage, die)
         stages = []
