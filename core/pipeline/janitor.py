@@ -266,12 +266,23 @@ class Heartbeat:
                 with self._database.write() as connection:
                     if give_up(connection, row.worker_id):
                         log.warning("worker %s is dead; its work is taken over", row.worker_id)
-        for call in self._rounds:
-            call()
-        if time.monotonic() - self._noted_at >= BEAT_S:
+        if self._make_rounds() and time.monotonic() - self._noted_at >= BEAT_S:
             with self._database.write() as connection:
                 connection.execute(update(workers).where(workers.c.worker_id == self._worker_id).values(janitor_at=server_now(connection)))
             self._noted_at = time.monotonic()
+
+    def _make_rounds(self) -> bool:
+        """Whether all went well. Each has its turn, so that what waits for a full disk does not wait for what fails on it."""
+        went_well = True
+        for call in self._rounds:
+            try:
+                call()
+            except WorkerLost:
+                raise
+            except Exception:
+                log.exception("worker %s: %s failed and goes on", self._worker_id, getattr(call, "__qualname__", call))
+                went_well = False
+        return went_well
 
     def _is_silent(self, worker_id: str, beat_at: datetime, lease_until: datetime, moment: datetime) -> bool:
         """No new beat, seen so for long enough on our own clock, and a lease that ran out (or a clock that was set back)."""

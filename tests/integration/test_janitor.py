@@ -182,6 +182,19 @@ def test_the_janitor_survives_what_its_rounds_raise(database: Database, monkeypa
     assert rows(database)[me.worker_id].stopped_at is not None
 
 
+def test_a_round_that_fails_keeps_no_other_from_its_turn(database: Database) -> None:
+    me = this_process()
+    register(database, me, [])
+    calls = []
+
+    def breaks() -> None:
+        raise RuntimeError("out of luck")
+
+    Heartbeat(database, me.worker_id, on_lost=no_loss, rounds=[breaks, lambda: calls.append(1)]).look_around()
+    assert calls == [1]
+    assert rows(database)[me.worker_id].janitor_at is None, "a round that failed is not noted as done"
+
+
 def test_one_who_was_given_up_hears_of_it(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(janitor, "BEAT_S", 0.05)
     me = replace(this_process(), pid_started="")
