@@ -110,7 +110,7 @@ def test_a_run_stops_before_the_call_that_would_pass_its_money(make):
     world = make(clips_a_word=8)
     world.cli.json("vocab", "list")
     world.started_worker()
-    limit_usd = 0.0008  # of a few judgements
+    limit_usd = 0.0003  # of two judgements, where four words need one each
     summary = discover(world, "--max-cost", str(limit_usd))
     paid_usd = ask(world.home, "SELECT sum(cost_usd) FROM ledger")[0][0]
     assert summary["cost_usd"] == pytest.approx(paid_usd)
