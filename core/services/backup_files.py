@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from core.errors import DatabaseCorrupt, DiskFull, InvalidInput, StoreError
 from core.store.part_files import part_name
@@ -59,29 +59,48 @@ class Manifest:
 
 def read_manifest(folder: Path) -> Manifest:
     """Raises: InvalidInput for what is no manifest, or names a file that no backup holds."""
-    path = folder / MANIFEST
     try:
-        _refuse_link(path)
-        if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise ValueError("it is too large")
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["format"] != FORMAT:
-            raise ValueError(f"its format is {told['format']!r}")
-        files = {str(name): (str(file["sha256"]), int(file["bytes"])) for name, file in told["files"].items()}
-        counts = {str(name): int(count) for name, count in told["counts"].items()}
-        found = Manifest(
-            str(told["schema"]),
-            as_utc(datetime.fromisoformat(told["made_at"])),
-            bool(told["is_daily"]),
-            bool(told["has_media"]),
-            counts,
-            files,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInput(f"{folder} is no backup that can be read: {error}.", hint="Name the folder that `backup` printed.") from error
-    for name in files:
+        found = _told(_manifest_json(folder / MANIFEST))
+    except KeyError as error:
+        raise _unreadable(folder, f"its {MANIFEST} lacks {error}") from error
+    except (TypeError, AttributeError, OverflowError) as error:
+        raise _unreadable(folder, f"its {MANIFEST} holds a value that none has ({error})") from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, str(error)) from error
+    for name in found.files:
         refuse_name(name)
     return found
+
+
+def _manifest_json(path: Path) -> Any:
+    """Raises: OSError, ValueError."""
+    _refuse_link(path)
+    if not path.is_file():
+        raise ValueError(f"it has no {MANIFEST}")
+    if path.stat().st_size > MAX_MANIFEST_BYTES:
+        raise ValueError(f"its {MANIFEST} is too large")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"its {MANIFEST} is not JSON ({error})") from error
+
+
+def _told(manifest: Any) -> Manifest:
+    """Raises: KeyError, ValueError, TypeError, AttributeError, OverflowError."""
+    if manifest["format"] != FORMAT:
+        raise ValueError(f"its format is {str(manifest['format'])[:40]!r}")
+    return Manifest(
+        str(manifest["schema"]),
+        as_utc(datetime.fromisoformat(manifest["made_at"])),
+        bool(manifest["is_daily"]),
+        bool(manifest["has_media"]),
+        {str(name): int(count) for name, count in manifest["counts"].items()},
+        {str(name): (str(file["sha256"]), int(file["bytes"])) for name, file in manifest["files"].items()},
+    )
+
+
+def _unreadable(folder: Path, why: str) -> InvalidInput:
+    return InvalidInput(f"{folder} is no backup that can be read: {why}.", hint="Name the folder that `backup` printed.")
 
 
 def refuse_name(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from core.services.backup_files import (
 )
 from core.store.database import HEAD, MARKER_NAME, Database
 from core.store.media_files import MediaFiles
-from core.store.part_files import part_name
+from core.store.part_files import PART, part_name
 from core.timing import now
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -48,6 +49,8 @@ class BackupReport:
     has_media: bool
     is_daily: bool
     is_verified: bool
+    fault: str = ""
+    """Why it cannot be read, as a restore of it would say; then nothing but its place and (by its name) its time is known."""
 
     def as_json(self) -> dict[str, object]:
         """The answer of `backup --json`."""
@@ -119,6 +122,7 @@ class Backups:
     def ensure_daily(self) -> BackupReport | None:
         """A copy of the databases unless a verified one is younger than a day; the media stay where they are. Keeps seven.
 
+        One that cannot be read is not among the seven, and is left for a person to look at.
         Returns None when nothing was to do, also on PostgreSQL. Raises: DiskFull, StoreError.
         """
         if not self._database.is_embedded:
@@ -128,20 +132,16 @@ class Backups:
             return None
         made = self.backup(with_media=False, is_daily=True)
         for old in [report for report in self.list() if report.is_daily][KEPT_DAILY:]:
+            going = old.path.with_name(part_name())
+            old.path.rename(going)  # whole or gone: one that is deleted halfway would be listed as damaged
             _marker(old.path).unlink(missing_ok=True)
-            shutil.rmtree(old.path)
+            shutil.rmtree(going)
         return made
 
     def list(self) -> list[BackupReport]:
-        """The backups in the workspace, newest first; what is no backup is left out."""
-        found = []
-        for folder in sorted((self._home_path / "backups").glob("*")):
-            if folder.is_dir() and (folder / MANIFEST).is_file():
-                try:
-                    found.append(_report(folder, read_manifest(folder)))
-                except InvalidInput:
-                    continue
-        return sorted(found, key=lambda report: report.made_at, reverse=True)
+        """The backups in the workspace, newest first; one that cannot be read has a `fault`. What is no backup is left out."""
+        found = [_listed(folder) for folder in (self._home_path / "backups").glob("*") if _is_backup(folder)]
+        return sorted(found, key=lambda report: (report.made_at, report.path), reverse=True)
 
     @staticmethod
     def restore(path: Path, home_path: Path, *, overwrite: bool = False) -> RestoreReport:
@@ -243,6 +243,28 @@ def _swap(folder: Path, manifest: Manifest, home_path: Path) -> Path | None:
 
 def _marker(path: Path) -> Path:
     return path.with_name(f"{path.name}.verified")
+
+
+def _is_backup(folder: Path) -> bool:
+    """Whether a folder is a backup or was one: it has a manifest, was read back, or holds a database."""
+    if folder.name.startswith(PART) or not folder.is_dir():
+        return False
+    return _marker(folder).exists() or any(os.path.lexists(folder / name) for name in (MANIFEST, *DATABASES))
+
+
+def _listed(folder: Path) -> BackupReport:
+    try:
+        return _report(folder, read_manifest(folder))
+    except InvalidInput as error:
+        return BackupReport(folder, _made_at(folder), 0, 0, {}, has_media=False, is_daily=False, is_verified=False, fault=error.message)
+
+
+def _made_at(folder: Path) -> datetime:
+    """When a backup without a readable manifest was made: by its name, else by its folder's time."""
+    try:
+        return datetime.strptime(folder.name[: len("20000101T000000Z")], STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.fromtimestamp(folder.stat().st_mtime, UTC)
 
 
 def _report(path: Path, manifest: Manifest) -> BackupReport:

@@ -19,6 +19,7 @@ from core.errors import Conflict, DatabaseCorrupt, DatabaseNewer, DatabaseUnavai
 from core.services import backup_files, backups
 from core.services.backups import Backups
 from core.store.database import Database
+from core.store.part_files import part_name
 from core.store.tables import decisions, workers
 from core.timing import now
 from tests.integration.export_world import World
@@ -264,3 +265,107 @@ def test_a_server_of_postgresql_is_not_copied(world, service):
     with pytest.raises(Refused) as refused:
         service.backup()
     assert "pg_dump" in refused.value.hint and service.ensure_daily() is None
+
+
+def spoil(path: Path, text: str = "{") -> None:
+    (path / "manifest.json").write_text(text)
+
+
+def test_a_backup_that_cannot_be_read_is_listed_with_its_reason_and_restoring_it_gives_the_same(world, service, tmp_path):
+    world.approved("clip", "we agree", "agree")
+    sound = service.backup()
+    made_at = sound.made_at - timedelta(days=2)
+    bad = Path(shutil.copytree(sound.path, sound.path.with_name(made_at.strftime("%Y%m%dT%H%M%SZ"))))
+    bad.with_name(f"{bad.name}.verified").touch()
+    spoil(bad)
+    listed = service.list()
+    assert [report.path for report in listed] == [sound.path, bad]
+    assert (listed[0].fault, listed[0].is_verified) == ("", True)
+    assert "not JSON" in listed[1].fault and not listed[1].is_verified
+    assert listed[1].made_at == made_at.replace(microsecond=0), "the name tells when it was made"
+    with pytest.raises(InvalidInput) as refused:
+        Backups.restore(bad, tmp_path / "new")
+    assert refused.value.message == listed[1].fault
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "{",
+        "[]",
+        '"a"',
+        "[" * 200_000,
+        "\ud800",
+        '{"format": 2}',
+        '{"format": 1, "files": {}}',
+        '{"format": 1, "files": {"app.db": 1}}',
+        "1e999",
+    ],
+)
+def test_no_damage_of_a_manifest_hides_it_or_breaks_the_list(world, service, told):
+    sound = service.backup(with_media=False)
+    (sound.path / "manifest.json").write_bytes(told.encode("utf-8", "surrogatepass"))
+    (found,) = service.list()
+    assert found.path == sound.path and str(sound.path) in found.fault
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("made_at", "0001-01-01T00:00:00+14:00"), ("counts", {"words": float("inf")}), ("schema", None)]
+)
+def test_a_manifest_with_a_value_that_cannot_be_is_damaged(world, service, key, value):
+    sound = service.backup(with_media=False)
+    told = json.loads((sound.path / "manifest.json").read_text())
+    if value is None:
+        del told[key]
+    else:
+        told[key] = value
+    spoil(sound.path, json.dumps(told))
+    (found,) = service.list()
+    assert found.fault and not found.is_verified
+
+
+def test_a_backup_without_its_manifest_is_damaged_and_what_is_no_backup_is_not_listed(world, service):
+    report = service.backup(with_media=False)
+    (report.path / "manifest.json").unlink()
+    folder = world.path / "backups"
+    (folder / "letters").mkdir()
+    (folder / "letters" / "mine.txt").write_text("mine")
+    (folder / "note.txt").write_text("mine")
+    half = folder / part_name()
+    half.mkdir()
+    (half / "app.db").touch()
+    (found,) = service.list()
+    assert found.path == report.path and "manifest.json" in found.fault
+
+
+def test_a_damaged_backup_is_neither_counted_nor_deleted_by_the_daily_one(world, service, monkeypatch):
+    world.approved("clip", "we agree", "agree")
+    start = now()
+    at = [start]
+    monkeypatch.setattr(backups, "now", lambda: at[0])
+    first = service.ensure_daily()
+    assert first and service.ensure_daily() is None
+    spoil(first.path)
+    again = service.ensure_daily()
+    assert again, "a backup that cannot be read is none of today's"
+    for day in range(1, 9):
+        at[0] = start + timedelta(days=day, minutes=day)
+        assert service.ensure_daily()
+    listed = service.list()
+    assert [report.path for report in listed if report.fault] == [first.path]
+    assert len([report for report in listed if not report.fault]) == 7
+    assert first.path.with_name(f"{first.path.name}.verified").exists()
+
+
+def test_a_daily_backup_that_goes_is_never_seen_half_deleted(world, service, monkeypatch):
+    start, at = now(), [now()]
+    monkeypatch.setattr(backups, "now", lambda: at[0])
+    for day in range(7):
+        at[0] = start + timedelta(days=day, minutes=day)
+        service.ensure_daily()
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: None)
+    at[0] = start + timedelta(days=8)
+    service.ensure_daily()
+    assert [report.fault for report in service.list()] == [""] * 7

@@ -230,6 +230,17 @@ def test_doctor_tells_what_is_there_and_a_damaged_database_is_a_finding(decided,
     assert cli.refusal("vocab", "list")["code"] == "database_corrupt"
 
 
+def test_a_damaged_backup_is_named_by_doctor_and_refused_by_restore_with_the_same_reason(decided, program, tmp_path):
+    cli = copy_of(decided, program, tmp_path)
+    made = Path(cli.json("backup", "--without-media")["path"])
+    (made / "manifest.json").write_text("{", encoding="utf-8")
+    found = cli.json("doctor")
+    [damaged] = [check for check in found["checks"] if check["name"] == "damaged backup"]
+    assert found["ok"] is True and str(made) in damaged["detail"] and damaged["fix"]
+    refused = cli.refusal("restore", str(made), "--overwrite")
+    assert (refused["code"], refused["message"]) == ("invalid_input", damaged["detail"])
+
+
 # Deciding ------------------------------------------------------------------------------------------------------------
 
 

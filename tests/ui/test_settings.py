@@ -54,6 +54,25 @@ def test_back_up_now_makes_a_backup_that_was_read_back():
         assert "Read back" in html(test)
 
 
+def test_a_damaged_backup_is_named_with_its_reason_and_is_not_the_one_to_restore():
+    with workspace() as (app, _):
+        sound, bad = app.backups.backup(), app.backups.backup()
+        (bad.path / "manifest.json").write_text("{", encoding="utf-8")
+        shown = html(draw("settings", app))
+        assert "Damaged" in shown and "its manifest.json is not JSON" in shown
+        assert f"restore {sound.path} --overwrite" in shown
+        (sound.path / "manifest.json").unlink()
+        shown = html(draw("settings", app))
+        assert "it has no manifest.json" in shown and "run.py restore" not in shown
+
+
+def test_backups_beyond_the_table_are_counted():
+    with workspace() as (app, _):
+        for _ in range(9):
+            app.backups.backup(with_media=False)
+        assert "1 older backup in" in html(draw("settings", app))
+
+
 def test_rejected_clips_are_freed_and_the_rest_stays():
     from core.model.reviews import DecisionKind
 

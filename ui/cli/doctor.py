@@ -216,7 +216,11 @@ def _backups(app: App) -> Iterator[Check]:
 
     if not app.database.is_embedded:
         return
-    verified = [backup for backup in app.backups.list() if backup.is_verified]
+    found = app.backups.list()
+    for damaged in (backup for backup in found if backup.fault):
+        fix = "It is not restored and never deleted by itself; delete its folder once nothing is to be saved from it."
+        yield Check("damaged backup", ok=True, detail=damaged.fault, fix=fix)
+    verified = [backup for backup in found if backup.is_verified]
     if not verified:
         yield Check("backup", ok=True, detail="none yet; a running app makes one a day", fix="`python run.py backup` makes one now.")
         return

@@ -14,10 +14,13 @@ from ui.parts.figures import count, moment, size
 from ui.parts.markup import div, el, icon, join, show, span, state, table
 
 if TYPE_CHECKING:
+    from core.services.backups import BackupReport
     from core.services.storage import StorageUse
     from core.wiring import App
 
 COLOURS = ("c1", "c2", "c3", "c4", "c5", "c6", "none-edge", "proposed")
+N_SHOWN = 8
+"""Backups that the table lists; one that is damaged is always listed too."""
 
 
 def draw_disk(app: App) -> None:
@@ -77,24 +80,26 @@ def draw_backups(app: App) -> None:
     if not found:
         page.note("No backup yet.")
         return
-    rows = []
-    for report in found[:8]:
-        decisions = count(report.counts.get("decisions", 0), "decision")
-        said = state("check_circle", f"Read back, {decisions}", "ok") if report.is_verified else state("help", "Not verified", "warn")
-        rows.append(
-            [moment(report.made_at), size(report.size_bytes), said, "with clips" if report.has_media else "databases", report.path.name]
-        )
+    sound = [report for report in found if not report.fault]
+    shown = [report for report in found if report.fault or report in sound[:N_SHOWN]]
     heads = [("When", "ink nowrap"), ("Size", "num"), ("State", "cut"), ("Holds", "nowrap"), ("Folder", "mono nowrap")]
-    show(table(heads, rows, label="Backups", widths="110px 76px auto 90px 150px"))
-    page.note(
-        join(
-            [
-                "To bring one back: stop Wordreel, then ",
-                el("code", f"python run.py restore {found[0].path} --overwrite"),
-                ". What is there now is kept aside.",
-            ]
-        )
-    )
+    show(table(heads, [_backup_cells(report) for report in shown], label="Backups", widths="110px 76px auto 90px 150px"))
+    for report in found:
+        if report.fault:
+            page.note(f"{report.fault} It is not restored and never deleted by itself.", "error", "bad")
+    if len(sound) > N_SHOWN:
+        page.note(f"{count(len(sound) - N_SHOWN, 'older backup')} in {sound[0].path.parent}.")
+    if sound:
+        restore = el("code", f"python run.py restore {sound[0].path} --overwrite")
+        page.note(join(["To bring one back: stop Wordreel, then ", restore, ". What is there now is kept aside."]))
+
+
+def _backup_cells(report: BackupReport) -> list[object]:
+    if report.fault:
+        return [moment(report.made_at), "", state("error", "Damaged", "bad"), "", report.path.name]
+    decisions = count(report.counts.get("decisions", 0), "decision")
+    said = state("check_circle", f"Read back, {decisions}", "ok") if report.is_verified else state("help", "Not verified", "warn")
+    return [moment(report.made_at), size(report.size_bytes), said, "with clips" if report.has_media else "databases", report.path.name]
 
 
 def draw_demo(app: App) -> None:
