@@ -61,7 +61,7 @@ def run_choose(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
         if seen.has_chosen:
             return None
         if seen.has_news or (seen.n_missing > 0 and seen.n_here):
-            _take_what_is_here(bench, run_id, word_id)
+            _take_what_is_here(bench, run_id, word_id, waited_s, pace.link_life_s)
             continue
         if seen.n_missing <= 0 or not (seen.n_to_fetch or seen.shared):
             return _finish(bench, pace, seen)
@@ -81,7 +81,7 @@ def choose_for_refill(bench: Bench, run_id: str, word_id: int) -> WordEnd | None
     pace = bench.pace(settings)
     if pace is None:
         return _choose_alone(bench, run_id, word_id)
-    _take_what_is_here(bench, run_id, word_id)
+    _take_what_is_here(bench, run_id, word_id, 0.0, pace.link_life_s)
     with bench.database.read() as connection:
         seen = _look(connection, run_id, word_id, 0.0, pace.link_life_s)
     if seen.has_chosen:
@@ -135,9 +135,7 @@ def _look(connection: Connection, run_id: str, word_id: int, waited_s: float, tr
     rows = run_rows.clips_of_word(connection, run_id, word_id)
     waiting = [clip_id for clip_id, _, outcome, _ in rows if outcome == "waiting"]
     here = set(connection.execute(select(clips.c.clip_id).where(clips.c.clip_id.in_(waiting), clips.c.media_id.is_not(None))).scalars())
-    shared = board.on_their_way_for(connection, run_id, word_id)
-    if waited_s > trust_s:
-        shared = [one for one in shared if one.moved_at >= now() - timedelta(seconds=trust_s)]
+    shared = _on_their_way(connection, run_id, word_id, waited_s, trust_s)
     coming = {one.clip_id for one in shared}
     return _Seen(
         task,
@@ -149,6 +147,12 @@ def _look(connection: Connection, run_id: str, word_id: int, waited_s: float, tr
         tuple(shared),
         _standing(connection, run_id, waited_s),
     )
+
+
+def _on_their_way(connection: Connection, run_id: str, word_id: int, waited_s: float, trust_s: float) -> list[OnItsWay]:
+    """The clips that this word waits for, without those whose owner stood still for too long; all of its steps must see the same."""
+    shared = board.on_their_way_for(connection, run_id, word_id)
+    return shared if waited_s <= trust_s else [one for one in shared if one.moved_at >= now() - timedelta(seconds=trust_s)]
 
 
 def _wait_for_a_change(bench: Bench, pace: Pace, seen: _Seen, started_s: float) -> None:
@@ -165,12 +169,13 @@ def _wait_for_a_change(bench: Bench, pace: Pace, seen: _Seen, started_s: float) 
         with bench.database.read() as connection:
             if connection.execute(row).scalar_one() not in board.OPEN or connection.execute(chosen.limit(1)).first():
                 return
-            now_shared = board.on_their_way_for(connection, run_id, word_id)
+            waited_s = time.monotonic() - started_s
+            now_shared = _on_their_way(connection, run_id, word_id, waited_s, pace.link_life_s)
             shared = {one.clip_id for one in now_shared}
             is_held = any(one.is_stuck for one in now_shared)
             if is_held or not shared >= {one.clip_id for one in seen.shared} or (shared and not seen.shared):
                 return
-            standing = _standing(connection, run_id, time.monotonic() - started_s) if seen.is_in_window else seen.waiting
+            standing = _standing(connection, run_id, waited_s) if seen.is_in_window else seen.waiting
         if _is_ripe(pace, replace(seen, waiting=standing)):
             return
 
@@ -201,7 +206,7 @@ def _is_ripe(pace: Pace, seen: _Seen) -> bool:
     return seen.is_in_window and is_ripe(seen.waiting, size, pace.link_life_s)
 
 
-def _take_what_is_here(bench: Bench, run_id: str, word_id: int) -> None:
+def _take_what_is_here(bench: Bench, run_id: str, word_id: int, waited_s: float, trust_s: float) -> None:
     """Take over what other words' workflows found out, then the clips that are here, as many as are missing."""
     with bench.database.write() as connection:
         rows = run_rows.clips_of_word(connection, run_id, word_id)
@@ -213,7 +218,7 @@ def _take_what_is_here(bench: Bench, run_id: str, word_id: int) -> None:
         n_missing = task.run.settings.want - clips_had(connection, word_id)
         if n_missing <= 0 or any(outcome == "chosen" for _, _, outcome, _ in rows):
             return
-        coming = {one.clip_id for one in board.on_their_way_for(connection, run_id, word_id)}
+        coming = {one.clip_id for one in _on_their_way(connection, run_id, word_id, waited_s, trust_s)}
         left = [clip_id for clip_id in waiting if clip_id not in news and clip_id not in coming]
         free = select(clips.c.clip_id).where(clips.c.clip_id.in_(left), clips.c.media_id.is_not(None))
         here = list(connection.execute(free).scalars())

@@ -18,7 +18,7 @@ from core.model.calls import Answer, PaidCall
 from core.model.clips import Clip, FilmFacts, Scores, Source
 from core.model.reviews import DecisionKind, DecisionRequest
 from core.model.runs import RunStatus, RunSummary
-from core.pipeline import choose, steps
+from core.pipeline import choose, fetch, steps
 from core.pipeline.bench import Pace
 from core.pipeline.ledger import DoubtPolicy, Ledger
 from core.rules.rates import RateLimit
@@ -359,6 +359,34 @@ def test_an_owner_that_never_moves_is_not_waited_for_for_ever(world: LimitedWorl
     with world.database.read() as connection:
         rows = connection.execute(select(run_clips.c.word_id).where(run_clips.c.outcome == "chosen")).scalars().all()
     assert rows == [ids["lantern"]]
+
+
+def test_a_clip_that_is_here_is_not_waited_for_beyond_a_links_life_when_its_owner_does_not_move(world: LimitedWorld) -> None:
+    """Its owner fetched it and then stands still, as for a judge that asks everybody to wait: who waits neither hangs nor spins."""
+    crowd = hit("crowd", "The lantern in the harbour.")
+    world.source.hits = {"harbour": [crowd], "lantern": [crowd]}
+    run_id = world.launch("harbour", "lantern", want=1)
+    world.source.run_id = run_id
+    world.link_life_s = 0.5
+    world.drive(run_id, only_steps=8)  # both have come to the choice
+    ids = {row.word: row.word_id for row in world.discovery.words(run_id)}
+    with world.database.write() as connection:
+        clip_id = connection.execute(select(clips.c.clip_id).where(clips.c.slug == "crowd")).scalar_one()
+        set_run_clip(connection, run_id, ids["harbour"], clip_id, stage="choose", outcome="chosen")
+        set_run_word(connection, run_id, ids["harbour"], stage="fetch")
+    assert fetch.run_fetch(world.bench, run_id, ids["harbour"]) is None
+    waiting = threading.Thread(target=choose.run_choose, args=(world.bench, run_id, ids["lantern"]), daemon=True)
+    waiting.start()
+    waiting.join(20)
+    is_stuck = waiting.is_alive()
+    with world.database.write() as connection:  # let it go in any case
+        set_run_word(connection, run_id, ids["harbour"], state="failed")
+    waiting.join(20)
+    assert not is_stuck
+    with world.database.read() as connection:
+        taken = run_clips.c.word_id == ids["lantern"], run_clips.c.outcome == "chosen"
+        assert connection.execute(select(run_clips.c.clip_id).where(*taken)).scalars().all() == [clip_id]
+    assert world.source.fetches == ["crowd"]
 
 
 def test_who_waits_takes_over_what_an_owner_without_a_place_on_the_queue_cannot_fetch(world: LimitedWorld) -> None:
