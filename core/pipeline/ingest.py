@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.errors import MediaError, ProviderError, WordreelError
+from core.errors import InvalidInput, MediaError, ProviderError, WordreelError
 from core.model.media import MediaFacts
 from core.model.transcripts import Cue, Transcript
 from core.pipeline.bench import Bench, digest
@@ -17,6 +17,8 @@ from core.store import runs as run_rows
 from core.store.media_rows import find_transcript, list_films, save_film, save_media, save_transcript, set_film_transcript
 
 CAPTION_SUFFIXES = (".srt", ".vtt")
+MAX_CAPTION_BYTES = 8 * 1024 * 1024
+"""The captions of a long film are 0.2 MB, those that time every syllable 2 MB: what is larger is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Ingest:
             if facts.audio is None and not cues:
                 is_known = before is not None and before.media_id == media_id and before.transcript_id is None
                 why = f"It has no sound and no captions: no word can be found in it.{_pictures_only(facts)}"
-                return IngestedFile(str(path), media_id, "known" if is_known else "ingested", why)
+                return IngestedFile(str(path), media_id, "known" if is_known else "ingested", " ".join((*notes, why)))
             recognition = self._transcriber.transcribe(path, language="en", known_cues=cues)
             transcript = as_transcript(media_id, replace(recognition, model=model))
             with self._bench.database.write() as connection:
@@ -109,13 +111,27 @@ class Ingest:
         problems: list[str] = []
         for sidecar in caption_files(path):
             try:
-                cues, faults = parse_captions(sidecar.read_bytes(), sidecar.name)
-            except OSError as error:
-                cues, faults = (), (f"{sidecar.name} cannot be read: {error.strerror}.",)
+                cues, faults = parse_captions(_caption_bytes(sidecar), sidecar.name)
+            except InvalidInput as error:
+                cues, faults = (), (error.message,)
             problems += faults
             if cues:
                 return spoken_cues(cues), tuple(problems)
         return spoken_cues(self._bench.media_tools.embedded_captions(path)), tuple(problems)
+
+
+def _caption_bytes(path: Path) -> bytes:
+    """Raises: InvalidInput for what cannot be read, is no plain file (a pipe would never end), or is too large for captions."""
+    try:
+        if not path.is_file():
+            raise InvalidInput(f"{path.name} is no plain file; it was not read.")
+        with path.open("rb") as file:
+            data = file.read(MAX_CAPTION_BYTES + 1)
+    except OSError as error:
+        raise InvalidInput(f"{path.name} cannot be read: {error.strerror}.") from error
+    if len(data) > MAX_CAPTION_BYTES:
+        raise InvalidInput(f"{path.name} is larger than {MAX_CAPTION_BYTES:,} bytes, which captions of a film are not; it was not read.")
+    return data
 
 
 def _pictures_only(facts: MediaFacts) -> str:

@@ -15,6 +15,8 @@ from itertools import pairwise
 from core.model.transcripts import Cue
 
 MAX_PROBLEMS = 50
+MAX_NESTED = 8
+"""Directions within directions that are looked for: to look until none is left takes time by the square of their depth."""
 
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"^\s*{_TIME}\s*-{{2,3}}>\s*{_TIME}(?:\s.*)?$")
@@ -92,9 +94,8 @@ def spoken_text(text: str) -> str:
 
     The words of a song stay: they are sung. One line, single spaces; empty when nothing is said.
     """
-    before = None
-    while before != text:
-        before, text = text, _DIRECTION.sub(" ", text)
+    for _ in range(MAX_NESTED):
+        text = _DIRECTION.sub(" ", text)
     said = []
     for line in text.split("\n"):
         line = _DASH.sub("", _MUSIC.sub(" ", line))

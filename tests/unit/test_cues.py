@@ -107,6 +107,13 @@ cue_lists = st.lists(st.tuples(st.integers(0, 9_000_000), st.integers(1, 20_000)
 )
 
 
+@pytest.mark.parametrize("depth", [1, 8, 200_000])
+def test_brackets_in_brackets_are_left_out_and_no_depth_of_them_holds_up_the_reading(depth: int) -> None:
+    said = spoken_text(f"{'(' * depth}door{')' * depth} Come in.")
+    assert said.endswith("Come in.") and "door" not in said
+    assert said == "Come in." or depth > 8
+
+
 @given(cue_lists)
 def test_round_trip(cues: list[Cue]) -> None:
     for write in (write_srt, write_vtt):
