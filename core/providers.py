@@ -223,7 +223,7 @@ class Providers:
         from core.store.rate_slots import RateSlots
 
         block = RateSlots(self.database, server.host, 1, 60.0)  # of which only the wait that a server asks for is used
-        return PatientCalls(self.database, self.run_ledger, block, on_wait=self._on_wait)
+        return PatientCalls(self.database, self.run_ledger, block, turn=server.turn, on_wait=self._on_wait)
 
     def sources(self) -> Mapping[Source, ClipSource]:
         """Every source, by name."""
@@ -267,10 +267,18 @@ class Providers:
             packed = PackedTranscriber(WhisperTranscriber(config.whisper_model), PocketSphinxAligner())
             found["whisper"] = IsolatedPackedTranscriber(self.pool, packed)
         if server is not None:
-            from core.adapters.transcriber_openai import OpenAITranscriber
-
-            found["openai"] = AlignedTranscriber(OpenAITranscriber(server, self._openai_ledger(server), prices=self.prices), self.aligner)
+            found["openai"] = AlignedTranscriber(self._paid_transcriber(server), self.aligner)
         return found
+
+    def _paid_transcriber(self, server: OpenAIServer) -> Transcriber:
+        from core.adapters.transcriber_openai import OpenAITranscriber
+        from core.store.clips import slug_of_media
+
+        def slug(media_path: Path) -> str:
+            with self.database.read() as connection:
+                return slug_of_media(connection, media_path.stem)
+
+        return OpenAITranscriber(server, self._openai_ledger(server), prices=self.prices, name_of=slug)
 
     def judges(self) -> Mapping[str, Judge]:
         """Every judge, by name; a run that froze one that is no longer set up is told so by the first call."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from core.errors import NotSent, ProviderUnavailable, RateLimited
 from core.model.calls import Answer, PaidCall
@@ -33,6 +34,8 @@ class PatientCalls:
 
     Args:
         slots: of the server's host. Only its block is used, since these servers count no requests for us: its limit does not matter.
+        turn: a place among the server's calls in flight. It is taken before the wait and the intent, so that who stands in line for one
+            is asked to wait with the others, and leaves no doubt behind when its worker ends.
         on_wait: told every second or so for how long it will still be; may raise to give up, which leaves nothing behind.
     """
 
@@ -42,6 +45,7 @@ class PatientCalls:
         ledger: CallLedger,
         slots: RateSlots,
         *,
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
         on_wait: Callable[[float], None] | None = None,
         pause_s: float = PAUSE_S,
         sleep: Callable[[float], None] = time.sleep,
@@ -49,6 +53,7 @@ class PatientCalls:
         self._database = database
         self._ledger = ledger
         self._slots = slots
+        self._turn = turn
         self._on_wait = on_wait
         self._pause_s = pause_s
         self._sleep = sleep
@@ -60,12 +65,10 @@ class PatientCalls:
         """
         n_tries, n_limited = 0, 0
         while True:
-            self._wait_for_all(call)
             performed: list[PaidCall] = []
             try:
-                return self._ledger.call(call, _noted(call, perform, performed))
+                return self._try(call, _noted(call, perform, performed))
             except RateLimited as error:
-                self._slots.block(error.retry_after_s or UNNAMED_WAIT_S, error.message)
                 n_limited += 1
                 log.info("%s %s: %s Everybody waits.", call.provider, call.operation, error.message)
                 if n_limited >= TRIES_WHEN_LIMITED:
@@ -77,12 +80,23 @@ class PatientCalls:
                     raise
                 self._pause(self._pause_s * n_tries)
 
+    def _try(self, call: PaidCall, perform: Callable[[], Answer]) -> Answer:
+        """One try, in its turn; a kept answer needs none. All are told to wait before the turn is another's."""
+        with nullcontext() if self._is_answered(call) else self._turn():
+            self._wait_for_all(call)
+            try:
+                return self._ledger.call(call, perform)
+            except RateLimited as error:
+                self._slots.block(error.retry_after_s or UNNAMED_WAIT_S, error.message)
+                raise
+
+    def _is_answered(self, call: PaidCall) -> bool:
+        with self._database.read() as connection:
+            return is_answered(connection, call.key)
+
     def _wait_for_all(self, call: PaidCall) -> None:
         """Return when the server has not asked to wait, or need not be asked."""
-        while wait_s := self._slots.blocked_s():
-            with self._database.read() as connection:
-                if is_answered(connection, call.key):
-                    return
+        while (wait_s := self._slots.blocked_s()) and not self._is_answered(call):
             self._tell_and_sleep(wait_s)
 
     def _pause(self, wait_s: float) -> None:

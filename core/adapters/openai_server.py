@@ -11,6 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,19 @@ class OpenAIServer:
         self._lock = threading.Lock()
         self._now = threading.local()
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A place among the calls in flight. `ask` takes one itself; a thread that has taken one keeps it for its `ask`."""
+        if getattr(self._now, "has_turn", False):
+            yield
+            return
+        with self._slots:
+            self._now.has_turn = True
+            try:
+                yield
+            finally:
+                self._now.has_turn = False
+
     def ask(self, send: Callable[[OpenAI], Any], model: str) -> ServerAnswer:
         """What the server answers to one call; `send` makes it with `client.….with_raw_response`.
 
@@ -84,7 +98,7 @@ class OpenAIServer:
         """
         import openai
 
-        with self._slots, Deadline(self._times_s[2]) as deadline:
+        with self.turn(), Deadline(self._times_s[2]) as deadline:
             self._now.deadline = deadline
             try:
                 raw = send(self._client)

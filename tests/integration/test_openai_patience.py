@@ -28,7 +28,8 @@ from core.store.rate_slots import RateSlots
 from core.store.rate_tables import rate_limits
 from core.store.tables import ledger
 from tests.loopback.invariants import check_ledger
-from tests.loopback.openai import KEY, LoopbackOpenAI, Misbehaviour
+from tests.loopback.openai import KEY, LoopbackOpenAI, Misbehaviour, score_words
+from tests.loopback.toy_work import wait_for
 
 M = Misbehaviour
 OPERATIONS = {"/chat/completions": "judge", "/audio/transcriptions": "transcribe"}
@@ -52,7 +53,7 @@ class World:
         self, worker_id: str = "w1", on_wait: Callable[[float], None] | None = None, policy: DoubtPolicy = DoubtPolicy.REPEAT
     ) -> PatientCalls:
         book = RunLedger(Ledger(self.database, worker_id), policy)
-        return PatientCalls(self.database, book, self.slots(), on_wait=on_wait, pause_s=0.02)
+        return PatientCalls(self.database, book, self.slots(), turn=self.server.turn, on_wait=on_wait, pause_s=0.02)
 
     def ask(self, calls: PatientCalls, number: int = 0, budget_usd: float | None = None) -> None:
         with paying_for("r1", budget_usd):
@@ -125,6 +126,51 @@ def test_eight_threads_of_two_workers_share_one_block(world: World) -> None:
         thread.join(30)
     assert world.states() == {"failed": 1, "done": 9}
     assert len(world.loopback.paid) == 9
+
+
+def test_who_waits_for_a_place_among_the_calls_in_flight_waits_as_asked_too(world: World) -> None:
+    """Twelve clips, two calls at once: when the first are refused, the ten behind them send nothing before the time is over."""
+    world.server = OpenAIServer(KEY, world.loopback.url, max_in_flight=2, timeout_s=5.0)
+    world.loopback.retry_after, world.loopback.latency_s = "120", 0.2
+    world.loopback.misbehaviours.extend([M.RATE_429] * 2)
+    told: list[float] = []
+    calls = world.calls(on_wait=told.append)
+    threads = [threading.Thread(target=world.ask, args=(calls, number)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: told)
+    time.sleep(1.0)
+    n_seen = len(world.loopback.seen)
+    world.unblock()
+    world.loopback.misbehaviours.clear()
+    for thread in threads:
+        thread.join(60)
+    assert n_seen <= 2, "who waited for a place did not wait as asked"
+    assert world.states()["done"] == 12 == len(world.loopback.paid)
+
+
+def test_a_call_that_waits_for_a_place_is_not_in_the_ledger_yet(world: World) -> None:
+    """Else a kill would leave doubts of calls that never went out, and the run's money would be held back for them."""
+    world.server = OpenAIServer(KEY, world.loopback.url, max_in_flight=1, timeout_s=30.0, deadline_s=60.0)
+    may_answer = threading.Event()
+
+    def slow(clip: str, asked: list[str]) -> list[dict[str, object]]:
+        assert may_answer.wait(30)
+        return score_words(clip, asked)
+
+    world.loopback.judge = slow
+    calls = world.calls()
+    threads = [threading.Thread(target=world.ask, args=(calls, number)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: world.loopback.seen)
+    time.sleep(0.5)
+    states = world.states()
+    may_answer.set()
+    for thread in threads:
+        thread.join(60)
+    assert states == {"intended": 1}
+    assert world.states() == {"done": 5}
 
 
 def test_a_server_with_a_limit_gets_all_calls_answered_once(world: World) -> None:
