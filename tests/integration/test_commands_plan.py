@@ -24,6 +24,7 @@ from tests.loopback.commands import Cli, ask, copy_program
 from ui.cli.output import OUT
 from ui.cli.plan_lines import short_line
 from ui.cli.run_following import answer_run, follow
+from ui.parts.figures import model_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -69,6 +70,7 @@ def test_without_a_key_own_films_are_meant_and_clipcafe_is_refused(cli: Cli) -> 
     done = cli.run("discover", "--words", "refer", "--plan")
     assert done.stderr == "Source: your own films.\n"
     assert "films are read in place" in done.stdout
+    assert next(line for line in done.stdout.splitlines() if line.startswith("Judge calls")).split()[3:] == ["rubric-1"]
     refused = cli.refusal("discover", "--words", "refer", "--source", "clipcafe")
     assert refused["code"] == "invalid_input"
     assert "CLIPCAFE" in refused["hint"]
@@ -96,6 +98,13 @@ def test_a_limit_of_money_needs_a_price(cli: Cli) -> None:
 def test_figures_as_they_are_read() -> None:
     assert [say_tokens(n) for n in (850, 9_999, 214_300, 999_400, 1_250_000)] == ["850", "9,999", "214 k", "999 k", "1.25 M"]
     assert [dollars(usd) for usd in (0.0, 0.0004, 0.28, 1234.5)] == ["$0.00", "$0.0004", "$0.28", "$1,234.50"]
+    told = {
+        "rubric rubric-1": "rubric-1",
+        "whisper whisper-large": "whisper-large",
+        "openai whisper-1": "openai whisper-1",
+        "captions": "captions",
+    }
+    assert {text: model_name(text) for text in told} == told
     plan = Plan(120, 0, 97, 88, 150, 1310, 1_250_000, 0.28, 1985.9, requests=335, source="clipcafe")
     assert short_line(plan, RunSettings(source=Source.CLIPCAFE, max_cost_usd=1.0)) == (
         "Plan: 97 searches, 88 fresh links, at most 150 downloads, 1,310 judge calls, $0.28 of $1.00; 33:05 min at the least."

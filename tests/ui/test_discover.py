@@ -45,6 +45,11 @@ def worker(app):
     register(app.database, this_process("w"), [])
 
 
+def test_a_judge_whose_model_repeats_its_name_is_named_once(app):
+    for shown in (html(draw("discover", app, run="new", typed="rescue")), html(draw("discover", app, run=launched(app)))):
+        assert "rubric-1" in shown and "rubric rubric-1" not in shown
+
+
 def test_without_a_run_it_says_so_and_shows_what_a_run_would_do(app):
     test = draw("discover", app)
     assert "No run yet." in html(test)

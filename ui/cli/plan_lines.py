@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core.rules.prices import dollars, say_tokens
-from ui.parts.figures import count, duration
+from ui.parts.figures import count, duration, model_name
 
 if TYPE_CHECKING:
     from core.model.runs import Plan, RunSettings
@@ -71,7 +71,7 @@ def _figures(plan: Plan, settings: RunSettings) -> list[tuple[str, str, str]]:
             _left(plan, "downloads_this_month", plan.downloads) if is_remote else "films are read in place",
         ),
         ("Requests", f"{plan.requests:,}" if is_remote else "", _left(plan, "requests_this_month", plan.requests)),
-        ("Judge calls", f"{plan.judge_calls:,}", ", ".join([*judged, plan.judge])),
+        ("Judge calls", f"{plan.judge_calls:,}", ", ".join([*judged, model_name(plan.judge)])),
         ("Tokens", say_tokens(plan.tokens) if plan.tokens else "", f"{say_tokens(plan.tokens_in)} in, {say_tokens(plan.tokens_out)} out"),
         ("Money", _money(plan), _of_limit(settings).strip()),
         ("Shortest time", duration(plan.minimum_s) if is_remote else "", "under the rate limit"),

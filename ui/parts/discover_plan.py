@@ -11,7 +11,7 @@ from core.services.run_now import month_note
 from ui.parts import page
 from ui.parts.discover_limiter import free_ticks, quota_bar, quota_left, window_name
 from ui.parts.discover_spent import money
-from ui.parts.figures import count, roughly
+from ui.parts.figures import count, model_name, roughly
 from ui.parts.markup import Markup, div, el, facts, icon, join, show, span
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _costs(plan: Plan, settings: RunSettings, *, has_limits: bool) -> Markup:
     is_remote = has_limits or plan.requests > 0
     split = f"{say_tokens(plan.tokens_in)} in, {say_tokens(plan.tokens_out)} out" if plan.tokens else ""
     of_cost = f"of {money(settings.max_cost_usd)}" if settings.max_cost_usd is not None else ""
-    judged = f"{plan.judge_calls_kept:,} kept, free" if plan.judge_calls_kept else plan.judge or "the rubric runs here"
+    judged = f"{plan.judge_calls_kept:,} kept, free" if plan.judge_calls_kept else model_name(plan.judge) or "the rubric runs here"
     searched = f"{plan.searches_kept:,} kept, free" if plan.searches_kept else "" if is_remote else "in your own films"
     lines = {"Searches": (searched, f"{plan.searches:,}")}
     if is_remote:

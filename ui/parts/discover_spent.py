@@ -9,7 +9,7 @@ from core.rules.prices import dollars, say_tokens
 from core.services.run_spending import SpentLine, SpentUnit, read_spending, spent_lines
 from ui.parts import page
 from ui.parts.discover_limiter import quota_month
-from ui.parts.figures import count, duration, roughly
+from ui.parts.figures import count, duration, model_name, roughly
 from ui.parts.markup import Markup, div, el, join, meter, show, span
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _frozen(progress: RunProgress) -> None:
         f"{settings.max_downloads:,} downloads" if settings.max_downloads is not None else "",
         money(settings.max_cost_usd) if settings.max_cost_usd is not None else "",
         "1–15 s",
-        " ".join(filter(None, ["judge", settings.judge, settings.judge_model])) if settings.judge else "",
-        " ".join(filter(None, ["words by", settings.transcriber, settings.transcriber_model])) if settings.transcriber else "",
+        f"judge {model_name(f'{settings.judge} {settings.judge_model}'.strip())}" if settings.judge else "",
+        f"words by {model_name(f'{settings.transcriber} {settings.transcriber_model}'.strip())}" if settings.transcriber else "",
     ]
     page.note(f"Settings are frozen for this run: {', '.join(filter(None, parts))}. Started by {run.created_by}.", "lock")

@@ -62,6 +62,12 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "–"
 
 
+def model_name(told: str) -> str:
+    """`openai gpt-4o-mini` as it is; `rubric-1` for `rubric rubric-1`, whose model repeats the provider's name."""
+    provider, _, model = told.partition(" ")
+    return model if model.startswith(provider) else told
+
+
 def count(n: int, noun: str, plural: str = "") -> str:
     """`1 clip`, `1,204 clips`."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
