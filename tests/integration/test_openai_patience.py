@@ -42,7 +42,7 @@ class World:
     def __init__(self, tmp_path: Path, loopback: LoopbackOpenAI) -> None:
         self.loopback = loopback
         self.database = Database(tmp_path / "home")
-        self.server = OpenAIServer(KEY, loopback.url, timeout_s=0.5, deadline_s=1.0)
+        self.server = OpenAIServer(KEY, loopback.url, timeout_s=20.0, deadline_s=40.0)
         for worker_id in ("w1", "w2"):
             register(self.database, Identity(worker_id, "h", 1, "x"), [])
 
@@ -53,7 +53,7 @@ class World:
         self, worker_id: str = "w1", on_wait: Callable[[float], None] | None = None, policy: DoubtPolicy = DoubtPolicy.REPEAT
     ) -> PatientCalls:
         book = RunLedger(Ledger(self.database, worker_id), policy)
-        return PatientCalls(self.database, book, self.slots(), turn=self.server.turn, on_wait=on_wait, pause_s=0.02)
+        return PatientCalls(self.database, book, self.slots(), turn=self.server.turn, on_wait=on_wait, pause_s=0.1)
 
     def ask(self, calls: PatientCalls, number: int = 0, budget_usd: float | None = None) -> None:
         with paying_for("r1", budget_usd):
@@ -73,7 +73,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with LoopbackOpenAI(silence_s=2.0) as loopback:
+    with LoopbackOpenAI(silence_s=30.0) as loopback:
         made = World(tmp_path, loopback)
         yield made
         check_ledger(made.database, Counter(OPERATIONS[seen.path] for seen in loopback.paid))
@@ -83,45 +83,42 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.mark.parametrize(
     ("header", "least_s", "most_s"),
-    [("1", 0.9, 1.01), ("date", 1.0, 4.0), (None, 9.5, 10.01), ("-5", 9.5, 10.01), ("soon", 9.5, 10.01), ("315360000", 299.0, 300.01)],
+    [("60", 45.0, 60.01), ("date", 60.0, 90.0), (None, 4.0, 10.01), ("-5", 4.0, 10.01), ("soon", 4.0, 10.01), ("315360000", 285.0, 300.01)],
 )
 def test_a_429_makes_everybody_wait_as_it_asks(world: World, header: str | None, least_s: float, most_s: float) -> None:
     world.loopback.retry_after = header
     if header == "date":
-        world.loopback.retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=3.99), usegmt=True)
+        world.loopback.retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     world.loopback.misbehaviours.append(M.RATE_429)
     told: list[float] = []
     threads = [threading.Thread(target=world.ask, args=(world.calls("w1", told.append),))]
     threads[0].start()
-    deadline_s = time.monotonic() + 5
-    while not told and time.monotonic() < deadline_s:
-        time.sleep(0.01)
+    wait_for(lambda: told)
     threads.append(threading.Thread(target=world.ask, args=(world.calls("w2", told.append), 1)))
     threads[1].start()
     assert least_s <= told[0] <= most_s
     time.sleep(0.3)
     assert len(world.loopback.seen) == 1, "somebody did not wait"
-    if least_s > 5:
-        world.unblock()
+    world.unblock()
     for thread in threads:
-        thread.join(20)
+        thread.join(30)
     assert world.states() == {"failed": 1, "done": 2}
     assert len(world.loopback.paid) == 2
 
 
 def test_eight_threads_of_two_workers_share_one_block(world: World) -> None:
-    world.loopback.retry_after = "1"
+    world.loopback.retry_after = "120"
     calls = [world.calls("w1"), world.calls("w2")]
     world.loopback.misbehaviours.append(M.RATE_429)
     blocker = threading.Thread(target=world.ask, args=(calls[0], 99))
     blocker.start()
-    while not world.slots().blocked_s():
-        time.sleep(0.01)
+    wait_for(world.slots().blocked_s)
     threads = [threading.Thread(target=world.ask, args=(calls[number % 2], number)) for number in range(8)]
     for thread in threads:
         thread.start()
     time.sleep(0.5)
     assert len(world.loopback.seen) == 1
+    world.unblock()
     for thread in [blocker, *threads]:
         thread.join(30)
     assert world.states() == {"failed": 1, "done": 9}
@@ -208,10 +205,9 @@ def test_who_waits_can_be_told_to_stop_and_leaves_nothing(world: World) -> None:
             raise Stop
 
     world.slots().block(300.0, "Slow down.")
-    started_s = time.monotonic()
     with pytest.raises(Stop):
         world.ask(world.calls(on_wait=stop))
-    assert 1.5 < time.monotonic() - started_s < 4.0
+    assert told[0] - told[2] > 1.5  # about a second apart
     assert not world.entries()
     assert not world.loopback.seen
 
@@ -225,6 +221,8 @@ def test_a_429_that_never_ends_is_given_up(world: World) -> None:
 
 @pytest.mark.parametrize("how", [M.ERROR_500, M.HTML_200, M.EMPTY_200, M.CUT_BODY_AFTER, M.SILENT_AFTER])
 def test_a_call_without_an_answer_is_tried_again(world: World, how: Misbehaviour) -> None:
+    if how is M.SILENT_AFTER:
+        world.server = OpenAIServer(KEY, world.loopback.url, timeout_s=2.0, deadline_s=20.0)
     world.loopback.misbehaviours.extend([how, how])
     world.ask(world.calls())
     assert world.states() == {"in_doubt": 2, "done": 1}
@@ -244,8 +242,8 @@ def test_a_server_that_is_away(world: World) -> None:
     with pytest.raises(NotSent):
         world.ask(world.calls(on_wait=told.append))
     assert world.states() == {"failed": 3}
-    assert len(told) >= 2
-    assert max(told) == pytest.approx(0.04, abs=0.02)
+    assert told
+    assert max(told) <= 0.2
 
 
 @pytest.mark.parametrize(
