@@ -40,7 +40,11 @@ _SIGNS = ("no_speech_prob", "avg_logprob", "compression_ratio")
 
 
 class OpenAITranscriber:
-    """`ports.Transcriber` over a server; every call goes through the ledger. Safe to share between threads."""
+    """`ports.Transcriber` over a server; every call goes through the ledger. Safe to share between threads.
+
+    Args:
+        name_of: the clip's own name, under which a file is sent; media lie here by their content. Empty: the file's name.
+    """
 
     engine = "openai"
 
@@ -52,10 +56,12 @@ class OpenAITranscriber:
         model: str = "whisper-1",
         limits: HallucinationLimits | None = None,
         prices: Callable[[], Mapping[str, ModelPrice]] = price_table,
+        name_of: Callable[[Path], str] = lambda path: path.stem,
     ) -> None:
         self.model = model
         self._server = server
         self._ledger = ledger
+        self._name_of = name_of
         self._limits = limits or HallucinationLimits()
         self._prices = prices
 
@@ -71,7 +77,7 @@ class OpenAITranscriber:
         question = f"{hashlib.sha256(data).hexdigest()} {code}"
         expected_usd = cost_usd(Usage(audio_s=_stated_s(data)), find_price(self.model, self._prices())) or 0.0
         call = PaidCall(self._server.name, OPERATION, self.model, REQUEST_VERSION, question, expected_usd)
-        name = safe_slug(media_path.stem) + suffix
+        name = safe_slug(self._name_of(media_path) or media_path.stem) + suffix
         answer = self._ledger.call(call, lambda: self._perform(data, name, code))
         return self._recognition(answer, language)
 

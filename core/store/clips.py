@@ -69,6 +69,12 @@ def load_clips(connection: Connection, clip_ids: Iterable[int]) -> dict[int, Cli
     return {row.clip_id: _clip(row) for row in connection.execute(select(clips).where(clips.c.clip_id.in_(list(clip_ids))))}
 
 
+def slug_of_media(connection: Connection, media_id: str) -> str:
+    """Its source's own name of the first clip with these bytes; empty where no clip has them."""
+    query = select(clips.c.slug).where(clips.c.media_id == media_id).order_by(clips.c.clip_id).limit(1)
+    return connection.execute(query).scalar_one_or_none() or ""
+
+
 def clip_failure(connection: Connection, clip_id: int) -> tuple[str, str]:
     """(stage, reason) of why this clip cannot be used, both empty where it can."""
     row = connection.execute(select(clips.c.failure_stage, clips.c.failure).where(clips.c.clip_id == clip_id)).one()

@@ -27,7 +27,6 @@ from core.adapters.openai_server import OpenAIServer
 from core.adapters.safe_download import DownloadLimits
 from core.adapters.source_clipcafe import ClipCafeSource
 from core.adapters.transcriber_fake import FakeTranscriber
-from core.adapters.transcriber_openai import OpenAITranscriber
 from core.config import load_config
 from core.model.clips import Source
 from core.model.reviews import DecisionKind, DecisionRequest
@@ -95,8 +94,7 @@ class QuickApp(App):
 
     def transcribers(self) -> Mapping[str, Transcriber]:
         server = self.openai_server
-        paid = OpenAITranscriber(server, self._openai_ledger(server), prices=self.prices)
-        return {"captions": FakeTranscriber(engine="captions"), "openai": paid}
+        return {"captions": FakeTranscriber(engine="captions"), "openai": self._paid_transcriber(server)}
 
 
 def quick_work(database: Database, worker_id: str, *, time_scale: float = 1.0) -> tuple[QuickApp, Work]:
