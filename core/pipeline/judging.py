@@ -10,6 +10,7 @@ from core.model.vocabulary import VocabularyWord
 from core.pipeline.bench import Bench, Vocabulary, digest
 from core.ports import ClipText, Judge
 from core.rules.matching import Match
+from core.rules.orders import gives_orders, marked
 from core.store.clips import Judgement, known_proposals, save_proposals
 
 MAX_WORDS_A_CLIP = 5
@@ -70,6 +71,8 @@ def _ask(
     by_text = {vocabulary.words[word_id].text: word_id for word_id in spoken}
     given = ClipText(text, words, clip.duration_s, clip.film.title, dict(vocabulary.levels), _targets(matches, vocabulary.words))
     found, cost = judge.judge(given, [vocabulary.words[word_id] for word_id in spoken])
+    if any(gives_orders(beside) for beside in (clip.title, clip.film.title, clip.script)):  # no judge read them; a person will
+        found = [marked(verdict) for verdict in found]
     verdicts: dict[int, Verdict] = {by_text[verdict.word]: verdict for verdict in found[:MAX_WORDS_A_CLIP] if verdict.word in by_text}
     rows = [(word_id, verdicts.get(word_id), spoken[word_id]) for word_id in spoken]
     with bench.database.write() as connection:

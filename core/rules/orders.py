@@ -28,5 +28,5 @@ def gives_orders(text: str) -> bool:
 
 
 def marked(verdict: Verdict) -> Verdict:
-    """The same verdict, with the mark that the card shows."""
-    return replace(verdict, features=(*verdict.features, ORDERS_IN_TEXT))
+    """The same verdict, with the mark that the card shows; once."""
+    return verdict if ORDERS_IN_TEXT in verdict.features else replace(verdict, features=(*verdict.features, ORDERS_IN_TEXT))
