@@ -57,11 +57,12 @@ class DiskWatch:
             return 0
         free_bytes = min(shutil.disk_usage(path).free for path in self._paths if path.exists())
         ready = [run_id for run_id in paused if self._has_room(run_id, free_bytes)]
+        n_resumed = 0
         for run_id in ready:
             wait_s = min(2 * self._seen[run_id].wait_s, LONGEST_S)
             self._seen[run_id] = Seen(free_bytes, time.monotonic(), wait_s)
-            self._control.start(run_id)
-        return len(ready)
+            n_resumed += self._control.resume_if_stopped_for(run_id, StopCause.DISK)
+        return n_resumed
 
     def _has_room(self, run_id: str, free_bytes: int) -> bool:
         seen = self._seen.get(run_id)

@@ -41,6 +41,18 @@ class RunControl:
 
     resume = start
 
+    def resume_if_stopped_for(self, run_id: str, cause: StopCause) -> bool:
+        """Go on with a run that is still paused for this cause: what a person did with it meanwhile stands. Returns: whether it was."""
+        with self._database.write() as connection:
+            query = select(runs.c.status, runs.c.stopped_for, runs.c.attempt).where(runs.c.run_id == run_id)
+            run = connection.execute(query).one()
+            if (run.status, run.stopped_for) != (RunStatus.PAUSED, cause):
+                return False
+            _queue_again(connection, run_id, STOPPED_WORD)
+            _set_running(connection, run_id, run.attempt + 1)
+        self._hand_over(run_id)
+        return True
+
     def pause(self, run_id: str) -> RunStatus:
         """Stop after the stages in hand. Words keep how far they came."""
         with self._database.write() as connection:

@@ -183,13 +183,19 @@ class RateSlots:
                 connection.execute(update(rate_limits).where(mine).values(blocked_until_s=until_s, blocked_why=why[:300]))
 
     def blocked_s(self) -> float:
-        """For how long the provider still wants everybody to wait; 0 for not. Needs no slots, changes nothing."""
+        """For how long the provider still wants everybody to wait; 0 for not. Needs no slots.
+
+        Writes only where the clock was set back since the block was made: else it would be at its longest until the clock is there again.
+        """
         with self._database.read() as connection:
             row = connection.execute(select(rate_limits).where(rate_limits.c.name == self.name)).one_or_none()
             if row is None or not row.blocked_until_s:
                 return 0.0
             reading = self._read_clock(connection)
         settled = settle((), row.blocked_until_s, self.rate, reading, row.clocks.get(self._machine), MAX_WAIT_S)
+        if settled.blocked_until_s < row.blocked_until_s:
+            with self._database.write() as connection:
+                reading, settled = self._settled(connection, self._locked(connection))
         return max(0.0, settled.blocked_until_s - reading.now_s)
 
     def state(self) -> RateState:

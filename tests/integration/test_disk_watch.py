@@ -77,3 +77,18 @@ def test_a_run_that_a_person_paused_stays_paused(world: World, monkeypatch: pyte
     world.discovery.pause(run_id)
     assert DiskWatch(world.database, world.control, [world.home_path]).look() == 0
     assert world.discovery.run(run_id).status == "paused"
+
+
+def test_a_run_that_is_cancelled_while_room_is_looked_for_stays_cancelled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.source.hits = {"refer": [hit("refer-0", "I refer to it.")]}
+    world.source.failing_slugs["refer-0"] = DiskFull("No room.")
+    run_id = world.launch("refer", want=1)
+    assert world.drive(run_id).status == "paused"
+
+    def cancelled_meanwhile(_path: object) -> Usage:
+        world.control.cancel(run_id)
+        return Usage(0, 0, 2 * AMPLE_BYTES)
+
+    monkeypatch.setattr(shutil, "disk_usage", cancelled_meanwhile)
+    assert DiskWatch(world.database, world.control, [world.home_path]).look() == 0
+    assert world.discovery.run(run_id).status == "cancelled"

@@ -195,6 +195,17 @@ def test_a_block_holds_for_all_and_is_shown(database: Database) -> None:
     assert mine.state().blocked_until == clocks.clock(None) + timedelta(seconds=5)  # type: ignore[arg-type]
 
 
+def test_a_clock_that_is_set_back_an_hour_makes_nobody_wait_an_hour(database: Database) -> None:
+    """Who asks only how long the block lasts, as for a model's server, waits as long as any block may be, and not for ever anew."""
+    clocks = Clocks()
+    slots = clocks.slots(database, limit=1)
+    slots.block(10.0, "Slow down.")
+    clocks.epoch -= timedelta(hours=1)
+    assert 0 < slots.blocked_s() <= 300
+    clocks.true_s += 301.0
+    assert slots.blocked_s() == 0
+
+
 def test_who_waits_can_be_told_to_stop(database: Database) -> None:
     clocks = Clocks()
     slots = clocks.slots(database, limit=1)
