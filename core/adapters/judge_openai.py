@@ -21,7 +21,7 @@ from core.model.vocabulary import Level, VocabularyWord
 from core.ports import CallCost, CallLedger, ClipText
 from core.rules.matching import WordMatcher
 from core.rules.orders import gives_orders, marked
-from core.rules.prices import ModelPrice, TokenRates, cost_usd, find_price, price_table
+from core.rules.prices import ModelPrice, cost_usd, find_price, likely_usage, price_table
 from core.rules.verdicts import MAX_ANSWER_CHARS, ReadAnswer, read_verdicts
 from core.rules.word_keys import word_key
 
@@ -75,7 +75,6 @@ class OpenAIJudge:
     Args:
         ledger: every call goes through it.
         prices: asked at each call, so that an operator's edit counts from then on.
-        rates: how many tokens a call is expected to use, for the run's limit; the rules of thumb, or learned from past calls.
     """
 
     name = "openai"
@@ -89,13 +88,11 @@ class OpenAIJudge:
         *,
         model: str = "gpt-4o-mini",
         prices: Callable[[], Mapping[str, ModelPrice]] = price_table,
-        rates: Callable[[], TokenRates] = TokenRates,
     ) -> None:
         self.model = model
         self._server = server
         self._ledger = ledger
         self._prices = prices
-        self._rates = rates
 
     def with_model(self, model: str) -> OpenAIJudge:
         """See `core.ports.ChoosesModel.with_model`."""
@@ -131,7 +128,7 @@ class OpenAIJudge:
         return tuple(verdicts), _cost(answers)
 
     def _ask(self, operation: str, question: str, asked: Sequence[str], fault: str = "") -> Answer:
-        usage = expected_usage(len(question), len(asked), self._rates())
+        usage = expected_usage(len(question), len(asked))
         expected_usd = cost_usd(usage, find_price(self.model, self._prices())) or 0.0
         call = PaidCall(self._server.name, operation, self.model, self.prompt_version, question, expected_usd)
         return self._ledger.call(call, lambda: self._perform(question, asked, fault))
@@ -145,8 +142,7 @@ class OpenAIJudge:
         read = _read_body(body, asked)
         for why in read.dropped:
             log.info("judge %s: dropped: %s", self.model, why)
-        body |= {"dropped": list(read.dropped), "fault": read.fault, "n_words": len(asked), "chars_in": static_chars() + len(sent)}
-        body["tokens_cached"] = usage.tokens_cached
+        body |= {"dropped": list(read.dropped), "fault": read.fault, "tokens_cached": usage.tokens_cached}
         price = cost_usd(usage, find_price(self.model, self._prices()))
         return Answer(body, usage.tokens_in or 0, usage.tokens_out or 0, price, given.request_id)
 
@@ -162,9 +158,9 @@ def static_chars() -> int:
     return len(prompt()) + len(json.dumps(SCHEMA, separators=(",", ":")))
 
 
-def expected_usage(text_chars: int, n_words: int, rates: TokenRates) -> Usage:
-    """What one call on a clip is likely to use, for a plan; `rates` are the rules of thumb or come from past calls."""
-    return rates.usage(static_chars() + text_chars + 12 * n_words + 24, min(n_words, 5))
+def expected_usage(text_chars: int, n_words: int) -> Usage:
+    """What one call on a clip is likely to use, for a plan and for the run's limit of money."""
+    return likely_usage(static_chars() + text_chars + 12 * n_words + 24, min(n_words, 5))
 
 
 def read_usage(usage: object) -> Usage:

@@ -1,10 +1,10 @@
-"""What a paid call costs, and what one is likely to: prices by model, and tokens guessed from characters and past calls."""
+"""What a paid call costs, and what one is likely to: prices by model, and tokens guessed from characters."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,9 +18,6 @@ CHARS_A_TOKEN = 4.0
 
 TOKENS_A_VERDICT = 60
 """One item of a judge's answer: six fields, a reason of up to fifteen words."""
-
-MIN_CALLS_TO_CALIBRATE = 5
-"""With fewer past calls a plan uses the rules of thumb."""
 
 MILLION = 1_000_000
 
@@ -141,44 +138,11 @@ def say_tokens(n: float) -> str:
     return f"{n / 1000:,.0f} k" if n < 999_500 else f"{n / 1_000_000:,.2f} M"
 
 
-def count_tokens(text: str) -> int:
-    """About how many tokens a text is: a quarter of its characters, rounded up."""
-    return math.ceil(len(text) / CHARS_A_TOKEN)
+def likely_usage(chars_in: int, n_words: int) -> Usage:
+    """What one judge's call is likely to use, by the rules of thumb; nothing is taken to be cached.
 
-
-@dataclass(frozen=True, slots=True)
-class PastCall:
-    """What one finished call of the same model and prompt version used."""
-
-    chars_in: int
-    """Everything that was sent: prompt, schema and clip."""
-    n_words: int
-    """Words that it was asked about."""
-    tokens_in: int
-    tokens_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRates:
-    """How tokens follow from what is asked."""
-
-    tokens_a_char: float = 1 / CHARS_A_TOKEN
-    tokens_out_a_word: float = float(TOKENS_A_VERDICT)
-    n_calls: int = 0
-    """The past calls that these rates were taken from; 0: rules of thumb."""
-
-    def usage(self, chars_in: int, n_words: int) -> Usage:
-        """What one call of this size is likely to use; nothing is taken to be cached."""
-        return Usage(math.ceil(chars_in * self.tokens_a_char), math.ceil(n_words * self.tokens_out_a_word))
-
-
-def calibrate(past: Sequence[PastCall]) -> TokenRates:
-    """Rates from past calls (sums over sums, so that long calls weigh more); the rules of thumb from fewer than five."""
-    told = [call for call in past if call.chars_in > 0 and call.n_words > 0 and call.tokens_in > 0]
-    if len(told) < MIN_CALLS_TO_CALIBRATE:
-        return TokenRates()
-    return TokenRates(
-        sum(call.tokens_in for call in told) / sum(call.chars_in for call in told),
-        sum(call.tokens_out for call in told) / sum(call.n_words for call in told),
-        len(told),
-    )
+    Args:
+        chars_in: everything that is sent: prompt, schema and clip.
+        n_words: words that it is asked about.
+    """
+    return Usage(math.ceil(chars_in / CHARS_A_TOKEN), n_words * TOKENS_A_VERDICT)

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from core.model.calls import Usage
 from core.model.runs import RunSettings
-from core.rules.prices import MIN_CALLS_TO_CALIBRATE, ModelPrice, TokenRates, cost_usd, dollars, find_price
+from core.rules.prices import ModelPrice, cost_usd, dollars, find_price
 from core.services.plan_words import KnownLines, Look
 from core.store import plan_rows
 
-LEAST_LEARNT = MIN_CALLS_TO_CALIBRATE
-"""From fewer past clips nothing is learnt: the plan says what it takes instead."""
+LEAST_LEARNT = 5
+"""From fewer past calls or clips nothing is learnt: the plan says what it takes instead."""
 ASSUMED_LINES = 20
 """New lines a search, until one was made."""
 ASSUMED_CHARS = 120
@@ -34,8 +34,8 @@ class PaidJudge:
     """What a plan has to know of a judge that is paid by the token."""
 
     prompt_version: str
-    expected_usage: Callable[[int, int, TokenRates], Usage]
-    """(characters of the line, words asked about, rates) → what one call is likely to use."""
+    expected_usage: Callable[[int, int], Usage]
+    """(characters of the line, words asked about) → what one call is likely to use."""
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ def _tokens_a_call(connection: Connection, settings: RunSettings, judge: PaidJud
         basis.append(f"{past.tokens_in:,.0f} tokens in and {past.tokens_out:,.0f} out a judge call, from {past.n:,} calls.")
         return past.tokens_in, past.tokens_out
     chars, _, n_clips = plan_rows.clip_means(connection, settings.source)
-    used = judge.expected_usage(round(chars if n_clips else ASSUMED_CHARS), ASSUMED_WORDS, TokenRates())
+    used = judge.expected_usage(round(chars if n_clips else ASSUMED_CHARS), ASSUMED_WORDS)
     tokens_in, tokens_out = used.tokens_in or 0, used.tokens_out or 0
     line = f"lines of {chars:.0f} characters, n = {n_clips:,}" if n_clips else f"lines of {ASSUMED_CHARS} characters, an assumption"
     n_past = "no call" if not past.n else "1 call" if past.n == 1 else f"{past.n} calls"

@@ -41,7 +41,7 @@ from core.pipeline.janitor import Identity, register
 from core.pipeline.ledger import DoubtPolicy, Ledger
 from core.pipeline.run_ledger import RunLedger, paying_for
 from core.ports import ClipText
-from core.rules.prices import ModelPrice, PastCall, TokenRates, calibrate, price_table
+from core.rules.prices import ModelPrice, price_table
 from core.store.database import Database
 from core.store.ledger_rows import totals
 from core.store.tables import ledger
@@ -248,16 +248,11 @@ def test_a_model_without_a_price_is_at_least_until_the_operator_gives_one(server
     assert known.cost_usd == pytest.approx((known.tokens_in + 2 * known.tokens_out) / 1e6)
 
 
-def test_a_plan_learns_its_tokens_from_past_calls(judge: OpenAIJudge, loopback: LoopbackOpenAI, kept: FakeLedger) -> None:
-    for n in range(8):
-        judge.judge(clip(f"Number {n}. " + TEXT), WORDS)
-    bodies = [(answer.body, answer) for answer in kept.kept.values()]
-    past = [PastCall(body["chars_in"], body["n_words"], answer.tokens_in, answer.tokens_out) for body, answer in bodies]
-    rates = calibrate(past)
-    assert rates.n_calls == 8 and calibrate(past[:4]) == TokenRates()
-    planned, real = expected_usage(len(TEXT), 5, rates), loopback.paid[0]
+def test_the_guess_of_what_a_call_uses_is_near_what_it_used(judge: OpenAIJudge, loopback: LoopbackOpenAI) -> None:
+    judge.judge(clip(TEXT), WORDS)
+    planned, real = expected_usage(len(TEXT), len(WORDS)), loopback.paid[0]
     assert planned.tokens_in == pytest.approx(real.tokens_in, rel=0.1)
-    assert planned.tokens_out == pytest.approx(real.tokens_out, rel=0.1)
+    assert real.tokens_out <= planned.tokens_out <= 2 * real.tokens_out, "a limit of money must not be passed by a low guess"
     assert static_chars() < 2_000
 
 

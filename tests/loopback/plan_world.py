@@ -14,7 +14,7 @@ from core.model.calls import Usage
 from core.model.clips import Source
 from core.model.runs import Plan, RunSettings
 from core.ports import ExportTarget
-from core.rules.prices import ModelPrice, TokenRates
+from core.rules.prices import ModelPrice
 from core.services.discovery import ChosenWords, Discovery, WordChoice, WordPlan
 from core.services.plan_bill import PaidJudge
 from core.services.planning import Surroundings
@@ -27,9 +27,8 @@ PRICE = ModelPrice("fake-1", in_usd=1.0, out_usd=10.0)
 TOKENS_OUT = 30
 
 
-def usage(chars: int, n_words: int, rates: TokenRates) -> Usage:
+def usage(chars: int, n_words: int) -> Usage:
     """200 tokens and one a character in; for five words 150 out."""
-    assert rates == TokenRates()
     return Usage(200 + chars, TOKENS_OUT * n_words)
 
 

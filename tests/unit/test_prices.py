@@ -14,12 +14,9 @@ from core.rules.prices import (
     DEFAULT_PRICES,
     PRICED_ON,
     ModelPrice,
-    PastCall,
-    TokenRates,
-    calibrate,
     cost_usd,
-    count_tokens,
     find_price,
+    likely_usage,
     price_edits,
     price_json,
     price_table,
@@ -64,13 +61,8 @@ def test_prices_that_cannot_be_used(price: ModelPrice) -> None:
         price_table([price])
 
 
-def test_tokens_are_guessed_then_learnt() -> None:
-    assert count_tokens("") == 0 and count_tokens("abcde") == 2
-    assert TokenRates().usage(2_000, 3) == Usage(500, 180)
-    past = [PastCall(1_000, 2, 200, 90), *[PastCall(3_000, 2, 600, 90)] * 4, PastCall(0, 0, 0, 0)]
-    rates = calibrate(past)
-    assert rates.n_calls == 5 and rates.usage(1_000, 2) == Usage(200, 90)
-    assert calibrate(past[:4]) == TokenRates() == calibrate([])
+def test_tokens_are_guessed_from_characters_and_words() -> None:
+    assert likely_usage(2_001, 3) == Usage(501, 180)
 
 
 @given(
