@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from core.config import Config
-from core.errors import ModelMissing
+from core.errors import InvalidInput, ModelMissing
 from core.model.clips import Source
 from core.model.runs import RunSettings
 from core.services.live_config import LiveConfig
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from core.pipeline.bench import Pace
     from core.ports import Aligner, CallLedger, ClipSource, Judge, MediaTools, Transcriber
     from core.rules.prices import ModelPrice
+    from core.services.run_now import ServerAsks
+    from core.store.rate_slots import RateSlots
 
 T = TypeVar("T")
 
@@ -220,10 +222,27 @@ class Providers:
     def _openai_ledger(self, server: OpenAIServer) -> CallLedger:
         """The ledger, with the patience that this server asks for, shared by all workers."""
         from core.adapters.openai_calls import PatientCalls
+
+        return PatientCalls(self.database, self.run_ledger, self._block_of(server), turn=server.turn, on_wait=self._on_wait)
+
+    def _block_of(self, server: OpenAIServer) -> RateSlots:
+        """Of which only the wait that the server asks for is used."""
         from core.store.rate_slots import RateSlots
 
-        block = RateSlots(self.database, server.host, 1, 60.0)  # of which only the wait that a server asks for is used
-        return PatientCalls(self.database, self.run_ledger, block, turn=server.turn, on_wait=self._on_wait)
+        return RateSlots(self.database, server.host, 1, 60.0)
+
+    def server_asks(self) -> ServerAsks | None:
+        """Until when the server of judge and recogniser asked everybody to wait; None where it does not."""
+        from core.services.run_now import ServerAsks
+
+        if not self.has_openai:
+            return None
+        try:
+            server = self.openai_server
+        except InvalidInput:  # at such an address nobody was asked
+            return None
+        state = self._block_of(server).state()
+        return ServerAsks(server.host, state.blocked_until, state.blocked_why) if state.blocked_until is not None else None
 
     def sources(self) -> Mapping[Source, ClipSource]:
         """Every source, by name."""

@@ -41,6 +41,9 @@ class NowKind(StrEnum):
     NO_WORKER = "no_worker"
     RATE = "rate"
     BLOCKED = "blocked"
+    """The source asked everyone to wait."""
+    ASKED = "asked"
+    """The server of judge or recogniser did."""
     PAUSED = "paused"
     STOPPED = "stopped"
     QUOTA = "quota"
@@ -59,6 +62,15 @@ class SourceLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerAsks:
+    """The server of judge or recogniser asked everyone to wait."""
+
+    host: str
+    until: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunNow:
     """One line for people: what is waited for, until when, and what goes on meanwhile."""
 
@@ -69,21 +81,25 @@ class RunNow:
     """The stage that waits, where one does."""
     has_remedy: bool = False
     """Settings is where a person can do something about it."""
+    until: datetime | None = None
+    """When a wait for a provider ends."""
 
 
-def what_now(progress: RunProgress, limits: SourceLimits | None, *, n_workers: int, at: datetime) -> RunNow:
+def what_now(progress: RunProgress, limits: SourceLimits | None, *, n_workers: int, at: datetime, asks: ServerAsks | None = None) -> RunNow:
     """What the run does at `at`.
 
     Args:
-        limits: of the run's source; None for own films. n_workers: alive now.
+        limits: of the run's source; None for own films. n_workers: alive now. asks: None where no server asks to wait.
     """
     status = progress.run.status
     if status is RunStatus.RUNNING:
         if not n_workers:
             about = "`python run.py` starts one; so does `python run.py worker`."
             return RunNow(NowKind.NO_WORKER, "Waiting for a worker. None is alive.", about)
-        waits = _waits(progress, limits, n_workers, at) if limits is not None else None
-        return waits or _works(progress)
+        asked = _asked(progress, asks, at) if asks is not None else None
+        goes_on = _goes_on(progress) if asked is None else ""
+        waits = _waits(progress, limits, n_workers, at, goes_on) if limits is not None else None
+        return (asked if waits is None or waits.kind is NowKind.RATE else waits) or waits or _works(progress)
     if status is RunStatus.PAUSED:
         return _paused(progress)
     if status is RunStatus.WAITING_FOR_QUOTA:
@@ -91,7 +107,19 @@ def what_now(progress: RunProgress, limits: SourceLimits | None, *, n_workers: i
     return _ended(progress)
 
 
-def _waits(progress: RunProgress, limits: SourceLimits, n_workers: int, at: datetime) -> RunNow | None:
+def _asked(progress: RunProgress, asks: ServerAsks, at: datetime) -> RunNow | None:
+    """Whether a word's next step is a call to the server that asks to wait."""
+    settings = progress.run.settings
+    judges = {Stage.SHORTLIST.value, Stage.SCORE.value} if settings.judge == "openai" else set()
+    calls = judges | ({Stage.TRANSCRIBE.value} if settings.transcriber == "openai" else set())
+    waiting = next((word.stage for word in progress.words_in(WordState.WORKING) if word.stage in calls), "")
+    if not waiting or asks.until <= at + SHORT:
+        return None
+    says = f"{asks.host} asked everyone to wait: {span_of((asks.until - at).total_seconds())} left."
+    return RunNow(NowKind.ASKED, says, asks.why, Stage(waiting), until=asks.until)
+
+
+def _waits(progress: RunProgress, limits: SourceLimits, n_workers: int, at: datetime, goes_on: str) -> RunNow | None:
     """Whether the next request has to wait, and for what."""
     asking = [ASKS[word.stage] for word in progress.words_in(WordState.WORKING, WordState.QUEUED) if word.stage in ASKS]
     rate = limits.rate
@@ -100,14 +128,13 @@ def _waits(progress: RunProgress, limits: SourceLimits, n_workers: int, at: date
     next_call = "search" if "search" in asking else "download"
     stage = Stage.SEARCH if next_call == "search" else Stage.FETCH
     wait_s = (rate.next_at - at).total_seconds()
-    goes_on = _goes_on(progress)
     if rate.blocked_until is not None and rate.blocked_until > at:
         says = f"ClipCafe asked everyone to wait: {span_of((rate.blocked_until - at).total_seconds())} left."
-        return RunNow(NowKind.BLOCKED, says, " ".join(filter(None, [rate.blocked_why, goes_on])), stage)
+        return RunNow(NowKind.BLOCKED, says, " ".join(filter(None, [rate.blocked_why, goes_on])), stage, until=rate.next_at)
     shared = f", shared by {n_workers} workers" if n_workers > 1 else ""
     used = f"{len(rate.ticks):,} of {rate.limit:,} calls in the last {rate.window_s:g} s{shared}."
     says = f"Waiting for ClipCafe’s rate limit. Next {next_call} in {span_of(wait_s)}."
-    return RunNow(NowKind.RATE, says, " ".join(filter(None, [used, goes_on])), stage)
+    return RunNow(NowKind.RATE, says, " ".join(filter(None, [used, goes_on])), stage, until=rate.next_at)
 
 
 def _goes_on(progress: RunProgress) -> str:

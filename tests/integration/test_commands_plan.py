@@ -13,9 +13,10 @@ from sqlalchemy import insert, update
 
 from core.config import load_config
 from core.model.clips import Source
-from core.model.runs import Plan, RunSettings, RunStatus, StopCause, WordState
+from core.model.runs import Plan, RunSettings, RunStatus, Stage, StopCause, WordState
 from core.rules.prices import dollars, say_tokens
 from core.services.discovery import WordChoice
+from core.store.rate_slots import RateSlots
 from core.store.rate_tables import month_quotas
 from core.store.tables import ledger, run_words, runs
 from core.timing import now
@@ -164,10 +165,17 @@ def test_a_pause_says_why_and_how_to_go_on(app: App, capsys: pytest.CaptureFixtu
     assert "`python run.py runs resume 1` goes on." in told
 
 
-def test_while_it_waits_for_the_rate_limit_the_next_slot_is_named(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("who", ["ClipCafe", "api.openai.com"])
+def test_while_it_waits_for_a_provider_the_moment_is_named(app: App, capsys: pytest.CaptureFixture[str], who: str) -> None:
     run_id = stopped(app, RunStatus.RUNNING, word=WordState.QUEUED)
-    app.limits.slots.block(30.0, "429")
-    waits_until = app.limits.slots.state().next_at
+    slots = app.limits.slots
+    if who != "ClipCafe":
+        slots = RateSlots(app.database, app.openai_server.host, 1, 60.0)
+        with app.database.write() as connection:
+            connection.execute(update(run_words).values(state=WordState.WORKING, stage=Stage.SHORTLIST))
+    slots.block(30.0, "429")
+    waits_until = slots.state().blocked_until
+    assert waits_until is not None
 
     def end(_s: float) -> None:
         with app.database.write() as connection:
@@ -178,7 +186,7 @@ def test_while_it_waits_for_the_rate_limit_the_next_slot_is_named(app: App, caps
         patch.setattr("ui.cli.run_following.time.sleep", end)
         follow(app, run_id)
     told = capsys.readouterr().err
-    assert "ClipCafe asked everyone to wait" in told
+    assert f"{who} asked everyone to wait" in told
     assert any(f"That is at {(waits_until + timedelta(seconds=n)).astimezone():%H:%M:%S}." in told for n in (-1, 0, 1))
 
 

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from core.model.clips import FilmFacts, Hit, Source
 from core.model.runs import Expected, Plan, RunSettings, RunStatus, Stage, StopCause, WordState
 from core.services.discovery import ChosenWords, WordPlan
 from core.services.plan_groups import group_words, stops_at
 from core.services.run_choices import count_choices, outcome_of, read_choices
-from core.services.run_now import NowKind, SourceLimits, month_note, span_of, times_in_line, what_now
+from core.services.run_now import NowKind, ServerAsks, SourceLimits, month_note, span_of, times_in_line, what_now
 from core.services.run_progress import RunProgress, read_progress
 from core.services.run_spending import SpentUnit, plan_of, read_spending, spent_lines
 from core.services.vocabulary import Vocabulary
@@ -25,7 +25,7 @@ from core.store.clips import save_hit
 from core.store.database import Database
 from core.store.ledger_rows import totals
 from core.store.rate_slots import QuotaState, RateState
-from core.store.tables import ledger, mappings, proposals
+from core.store.tables import ledger, mappings, proposals, runs
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LIST = b"word,level\nabandon,beginner\nrescue,beginner\ndelay,advanced\nemergency,advanced\n"
@@ -60,6 +60,12 @@ class World:
     def run(self, **values: object) -> None:
         with self.database.write() as connection:
             rows.set_run(connection, self.run_id, **values)
+
+    def paid_by(self, name: str) -> None:
+        """Judge and recogniser of the run."""
+        with self.database.write() as connection:
+            frozen = connection.execute(select(runs.c.settings)).scalar_one()
+            connection.execute(update(runs).values(settings={**frozen, "judge": name, "transcriber": name}))
 
     def clip(self, slug: str, word: str, *, stage: Stage = Stage.CHOOSE, outcome: str = "chosen") -> int:
         with self.database.write() as connection:
@@ -157,6 +163,40 @@ def test_a_block_by_the_provider_is_its_own_line(world: World) -> None:
     now = what_now(world.progress(), limits(n_ticks=3, next_s=170, blocked_s=170), n_workers=1, at=AT)
     assert (now.kind, now.says) == (NowKind.BLOCKED, "ClipCafe asked everyone to wait: 3 min left.")
     assert now.about.startswith("It asked to wait.")
+
+
+def asks(seconds: float) -> ServerAsks:
+    return ServerAsks("api.openai.com", AT + timedelta(seconds=seconds), "api.openai.com answered 429.")
+
+
+@pytest.mark.parametrize(
+    ("stage", "is_asked"), [(Stage.SHORTLIST, True), (Stage.SCORE, True), (Stage.TRANSCRIBE, True), (Stage.FETCH, False)]
+)
+def test_a_judge_or_recogniser_that_asks_to_wait_is_named_where_a_word_waits_for_it(world: World, stage: Stage, is_asked: bool) -> None:
+    world.word("abandon", WordState.WORKING, stage)
+    world.paid_by("openai")
+    now = what_now(world.progress(), limits(), n_workers=1, at=AT, asks=asks(170))
+    assert (now.kind is NowKind.ASKED) == is_asked
+    if is_asked:
+        assert (now.says, now.about) == ("api.openai.com asked everyone to wait: 3 min left.", "api.openai.com answered 429.")
+        assert (now.stage, now.until) == (stage, asks(170).until)
+
+
+def test_the_server_s_wait_says_nothing_to_a_run_that_does_not_ask_it_or_when_it_is_over(world: World) -> None:
+    world.word("abandon", WordState.WORKING, Stage.SHORTLIST)
+    assert what_now(world.progress(), limits(), n_workers=1, at=AT, asks=asks(170)).kind is NowKind.WORKING
+    world.paid_by("openai")
+    assert what_now(world.progress(), limits(), n_workers=1, at=AT, asks=asks(0.5)).kind is NowKind.WORKING
+    assert what_now(world.progress(), None, n_workers=1, at=AT, asks=asks(9)).kind is NowKind.ASKED, "own films are judged too"
+
+
+def test_where_source_and_server_ask_to_wait_the_source_is_named_and_nothing_goes_on(world: World) -> None:
+    world.word("abandon", WordState.WORKING, Stage.SHORTLIST)
+    world.paid_by("openai")
+    blocked = what_now(world.progress(), limits(next_s=170, blocked_s=170), n_workers=1, at=AT, asks=asks(60))
+    assert (blocked.kind, blocked.about) == (NowKind.BLOCKED, "It asked to wait.")
+    full = limits(n_ticks=10, next_s=9)
+    assert what_now(world.progress(), full, n_workers=1, at=AT, asks=asks(60)).kind is NowKind.ASKED
 
 
 def test_without_a_worker_nothing_else_is_said(world: World) -> None:

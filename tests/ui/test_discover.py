@@ -8,6 +8,7 @@ from core.services.discovery import WordChoice
 from core.services.run_progress import read_progress
 from core.store.choices import NewChoice, save_choices
 from core.store.clips import save_hit
+from core.store.rate_slots import RateSlots
 from core.store.runs import add_note, set_run, set_run_clip, set_run_word
 from tests.ui.pages import EVIL, LIST, button, checked, draw, html, labels, ways, workspace
 from ui.parts.discover_limiter import limits_of
@@ -245,6 +246,17 @@ def test_a_block_of_the_provider_is_shown_with_its_time(keyed):
     shown = html(draw("discover", keyed, run=run_id))
     assert "ClipCafe asked everyone to wait: 3 min left." in shown
     assert "api.clip.cafe answered 429." in shown
+
+
+def test_a_judge_that_asks_everybody_to_wait_is_shown_with_its_time(keyed):
+    run_id = launched(keyed, Source.CLIPCAFE)
+    worker(keyed)
+    with keyed.database.write() as connection:
+        set_run_word(connection, run_id, keyed.discovery.words(run_id)[0].word_id, state=WordState.WORKING, stage=Stage.SHORTLIST)
+    RateSlots(keyed.database, keyed.openai_server.host, 1, 60.0).block(170, "api.openai.com answered 429.")
+    shown = html(draw("discover", keyed, run=run_id))
+    assert "api.openai.com asked everyone to wait: 3 min left." in shown
+    assert "api.openai.com answered 429." in shown
 
 
 def test_a_refused_key_is_one_message_with_its_remedy_and_resume_goes_on(keyed):

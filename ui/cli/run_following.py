@@ -121,21 +121,21 @@ class _Waiting:
         from core.model.runs import RunStatus
         from core.services.run_progress import read_progress
 
-        limits = _limits(self._app, run) if run.status is RunStatus.RUNNING else None
-        if limits is None or time.monotonic() - self._looked_s < LOOK_S:
-            return self._says if limits is not None else ""
-        self._looked_s = time.monotonic()
-        self._says = self._read(read_progress(self._app.database, run.run_id), limits)
+        if run.status is not RunStatus.RUNNING:
+            return ""
+        if time.monotonic() - self._looked_s >= LOOK_S:
+            self._looked_s = time.monotonic()
+            self._says = self._read(read_progress(self._app.database, run.run_id), _limits(self._app, run))
         return self._says
 
-    def _read(self, progress: RunProgress, limits: SourceLimits) -> str:
-        from core.services.run_now import NowKind, what_now
+    def _read(self, progress: RunProgress, limits: SourceLimits | None) -> str:
+        from core.services.run_now import what_now
         from core.timing import now
 
-        found = what_now(progress, limits, n_workers=1, at=now())
-        if found.kind not in (NowKind.RATE, NowKind.BLOCKED):
+        found = what_now(progress, limits, n_workers=1, at=now(), asks=self._app.server_asks())
+        if found.until is None:
             return ""
-        says = f"{found.says} That is at {limits.rate.next_at.astimezone():%H:%M:%S}."
+        says = f"{found.says} That is at {found.until.astimezone():%H:%M:%S}."
         if not OUT.is_terminal and time.monotonic() - self._said_s.get(found.kind, float("-inf")) >= SAY_S:
             self._said_s[found.kind] = time.monotonic()
             OUT.say(says)

@@ -20,6 +20,7 @@ ICONS = {
     NowKind.NO_WORKER: "hourglass_top",
     NowKind.RATE: "hourglass_top",
     NowKind.BLOCKED: "hourglass_top",
+    NowKind.ASKED: "hourglass_top",
     NowKind.PAUSED: "pause_circle",
     NowKind.STOPPED: "error",
     NowKind.QUOTA: "event_upcoming",
@@ -27,15 +28,16 @@ ICONS = {
     NowKind.CANCELLED: "cancel",
     NowKind.FAILED: "error",
 }
-COLOURS = {NowKind.STOPPED: "bad", NowKind.FAILED: "bad", NowKind.QUOTA: "warn", NowKind.BLOCKED: "warn"}
-WITH_LIMITER = (NowKind.WORKING, NowKind.IN_LINE, NowKind.RATE, NowKind.BLOCKED)
+COLOURS = {NowKind.STOPPED: "bad", NowKind.FAILED: "bad", NowKind.QUOTA: "warn", NowKind.BLOCKED: "warn", NowKind.ASKED: "warn"}
+WITH_LIMITER = (NowKind.WORKING, NowKind.IN_LINE, NowKind.RATE, NowKind.BLOCKED, NowKind.ASKED)
 
 
 def read_now(app: App, progress: RunProgress, limits: SourceLimits | None) -> RunNow:
     """What the run does now; asks who is alive."""
     from core.pipeline.janitor import live_workers
 
-    return what_now(progress, limits, n_workers=len(live_workers(app.database)), at=datetime.now(UTC))
+    n_workers = len(live_workers(app.database))
+    return what_now(progress, limits, n_workers=n_workers, at=datetime.now(UTC), asks=app.server_asks())
 
 
 def draw_now(progress: RunProgress, now: RunNow, limits: SourceLimits | None) -> None:
