@@ -168,7 +168,16 @@ class RunControl:
             run = _run(connection, run_id)
         if run.status == RunStatus.RUNNING:
             self._engine.start_run(run_id, run.attempt)
+            self._retry_refills(run_id)
         return RunStatus(run.status)
+
+    def _retry_refills(self, run_id: str) -> None:
+        """Refills that failed, as while the run was stopped, are done after all; one that is no longer needed does nothing."""
+        failed = select(jobs.c.job_id, jobs.c.payload).where(jobs.c.kind == "refill", jobs.c.status == "failed")
+        with self._database.read() as connection:
+            again = [row.job_id for row in connection.execute(failed) if row.payload.get("run_id") == run_id]
+        for job_id in again:
+            self.retry_job(job_id)
 
     def _withdraw(self, run_id: str) -> RunStatus:
         self._engine.withdraw_words(run_id)
@@ -211,9 +220,7 @@ def _try_clips_again(connection: Connection, run_id: str) -> None:
     unjudged = (*failed, run_clips.c.stage == Stage.SHORTLIST)
     again = list(connection.execute(select(run_clips.c.word_id).where(*unjudged).distinct()).scalars())
     connection.execute(update(run_clips).where(*unjudged).values(outcome="waiting", stage=Stage.MERGE, reason="", updated_at=now()))
-    connection.execute(
-        update(run_words).where(run_words.c.run_id == run_id, run_words.c.word_id.in_(again)).values(stage=Stage.SHORTLIST)
-    )
+    connection.execute(update(run_words).where(run_words.c.run_id == run_id, run_words.c.word_id.in_(again)).values(stage=Stage.SHORTLIST))
     connection.execute(
         update(clips).where(clips.c.clip_id.in_(select(run_clips.c.clip_id).where(*failed))).values(failure="", failure_stage="")
     )

@@ -35,6 +35,9 @@ STOPS: tuple[tuple[type[WordreelError], StopCause], ...] = (
 )
 """What no other word of the run could get past either: it pauses the run, with one message."""
 
+STOPPED = "Its run was paused or cancelled; it is done when the run goes on."
+"""Why a job did not end."""
+
 BUG = "This is a bug in Wordreel ({kind}); the worker's log has the details."
 
 
@@ -229,6 +232,8 @@ def run_job(database: Database, work: Work, job_id: str, attempt: int) -> None:
     status, reason = "succeeded", ""
     try:
         work.job(kind)(job_id)
+    except Halted:
+        status, reason = "failed", STOPPED
     except WordreelError as error:
         log.info("job %s (%s) failed: %s", job_id, kind, error.message)
         status, reason = "failed", _reason(error)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from core.errors import (
     BudgetReached,
@@ -29,10 +30,11 @@ from core.model.clips import FilmFacts, Scores
 from core.model.reviews import DecisionKind, DecisionRequest
 from core.model.runs import RunSettings, RunStatus
 from core.model.transcripts import TimedBy, WordTiming
+from core.pipeline.halting import LOOK_S
 from core.ports import Recognition
 from core.services.discovery import WordChoice, request_key, summary_json
 from core.store.reviews import load_mapping
-from core.store.tables import clips, proposals, run_clips, words
+from core.store.tables import clips, jobs, proposals, run_clips, run_words, words
 from core.timing import now
 from tests.loopback.discovery_world import FILM, World, hit
 
@@ -396,6 +398,43 @@ def test_a_refill_that_failed_half_way_is_taken_up_by_the_next_rejection(world: 
     reject(world, first[1], "refer")
     assert world.do_refills() == 1
     assert (left, "refer") in world.mapped()
+
+
+@pytest.mark.parametrize("stop", ["pause", "cancel"])
+def test_a_rejection_while_the_run_is_stopped_brings_the_next_clip_when_it_goes_on(world: World, stop: str) -> None:
+    """A person decides while a run waits, as for a new key: no download is made for a stopped run, and none is forgotten."""
+    world.source.hits = {"refer": lines("refer", 3), "matter": lines("matter", 2)}
+    run_id = world.launch("refer", "matter", want=2)
+    while world.word_states(run_id)["refer"] != "done":
+        world.drive(run_id, only_steps=1)
+    first = sorted(world.source.fetches)
+    {"pause": world.discovery.pause, "cancel": world.discovery.cancel}[stop](run_id)
+    time.sleep(2 * LOOK_S)
+    reject(world, first[0], "refer")
+    assert world.do_refills() == 1
+    assert sorted(world.source.fetches) == first
+    with world.database.read() as connection:
+        job_id, status, reason = connection.execute(select(jobs.c.job_id, jobs.c.status, jobs.c.reason)).one()
+    assert (status, "bug" in reason) == ("failed", False)
+    world.discovery.resume(run_id)
+    assert world.engine.jobs == [job_id]
+    assert world.do_refills() == 1  # at once, though it was seen to be stopped a moment ago
+    world.drive(run_id)
+    assert world.word_states(run_id) == {"refer": "done", "matter": "done"}
+    assert world.review.queue().total == 4
+
+
+def test_a_refill_leaves_a_word_alone_that_goes_on_by_itself(world: World) -> None:
+    """As when its run was resumed before the job's turn came."""
+    world.source.hits = {"refer": lines("refer", 3)}
+    summary = world.discover("refer", want=2)
+    reject(world, sorted(world.source.fetches)[0], "refer")
+    world.source.fetches.clear()
+    with world.database.write() as connection:
+        connection.execute(update(run_words).values(state="working", stage="choose"))
+    assert world.do_refills() == 1
+    assert world.source.fetches == []
+    assert world.word_states(summary.run_id) == {"refer": "working"}
 
 
 def test_a_word_whose_clips_were_all_rejected_is_not_done(world: World) -> None:

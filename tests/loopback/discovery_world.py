@@ -124,10 +124,11 @@ class World:
     def do_refills(self) -> int:
         """Do every refill job that is queued; how many there were."""
         with self.database.read() as connection:
-            waiting = list(connection.execute(select(jobs.c.job_id).where(jobs.c.kind == "refill", jobs.c.status == "queued")).scalars())
+            queued = select(jobs.c.job_id, jobs.c.attempt).where(jobs.c.kind == "refill", jobs.c.status == "queued")
+            waiting = connection.execute(queued).all()
         work = Work(self.stages, {"refill": Refill(self.bench, self.stages).run_job})
-        for job_id in waiting:
-            steps.run_job(self.database, work, job_id, 1)
+        for job_id, attempt in waiting:
+            steps.run_job(self.database, work, job_id, attempt)
         return len(waiting)
 
     def launch(self, *texts: str, bundle: str = "", **settings: object) -> str:
