@@ -52,7 +52,9 @@ class DiskWatch:
         query = select(runs.c.run_id).where(runs.c.status == RunStatus.PAUSED, runs.c.stopped_for == StopCause.DISK)
         with self._database.read() as connection:
             paused = list(connection.execute(query).scalars())
-        self._seen = {run_id: seen for run_id, seen in self._seen.items() if run_id in paused or time.monotonic() - seen.tried_s < LONGEST_S}
+        self._seen = {
+            run_id: seen for run_id, seen in self._seen.items() if run_id in paused or time.monotonic() - seen.tried_s < LONGEST_S
+        }
         if not paused:
             return 0
         free_bytes = min(shutil.disk_usage(path).free for path in self._paths if path.exists())

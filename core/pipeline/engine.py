@@ -373,8 +373,7 @@ class EngineWorker:
                 worked_at = moment
             if not is_current:
                 return
-            if not words:
-                steps.end_run(self._database, self._work, run_id, attempt)
+            if not words and steps.end_run(self._database, self._work, run_id, attempt):
                 return
             fresh = [word for word in words if word_workflow_id(run_id, word.word_id, word.attempt) not in queued]
             ready = self._without_suspects(run_id, words, fresh)

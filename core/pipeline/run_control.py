@@ -83,7 +83,7 @@ class RunControl:
         Returns: how many words there were.
         """
         with self._database.write() as connection:
-            run = _run(connection, run_id)
+            run = _run(connection, run_id, is_held=True)
             _try_clips_again(connection, run_id)
             count = _queue_again(connection, run_id, (WordState.FAILED,))
             if count and run.status != RunStatus.RUNNING:
@@ -191,8 +191,10 @@ def is_job_cancelled(database: Database, job_id: str) -> bool:
         return bool(connection.execute(select(jobs.c.status).where(jobs.c.job_id == job_id)).scalar_one() == "cancelled")
 
 
-def _run(connection: Connection, run_id: str) -> Row[str, int]:
-    row = connection.execute(select(runs.c.status, runs.c.attempt).where(runs.c.run_id == run_id)).one_or_none()
+def _run(connection: Connection, run_id: str, *, is_held: bool = False) -> Row[str, int]:
+    """`is_held`: it does not end before the unit of work has."""
+    query = select(runs.c.status, runs.c.attempt).where(runs.c.run_id == run_id)
+    row = connection.execute(query.with_for_update() if is_held else query).one_or_none()
     if row is None:
         raise NotFound(f"There is no run {run_id}.", hint="`python run.py runs list` lists them.")
     return row

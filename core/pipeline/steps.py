@@ -200,14 +200,18 @@ def add_worked(database: Database, run_id: str, worked_s: float) -> None:
         connection.execute(update(runs).where(runs.c.run_id == run_id).values(worked_s=runs.c.worked_s + worked_s))
 
 
-def end_run(database: Database, work: Work, run_id: str, attempt: int) -> None:
-    """Every word has ended: call the hook, then write how the run ended."""
+def end_run(database: Database, work: Work, run_id: str, attempt: int) -> bool:
+    """Every word has ended: call the hook, then write how the run ended. False: words were queued again meanwhile, and it goes on."""
     if not _hook(database, work.end_run, run_id, attempt):
-        return
-    waits = select(func.count()).where(run_words.c.run_id == run_id, run_words.c.state == WordState.WAITING_FOR_QUOTA)
+        return True
+    of_run = select(run_words.c.word_id).where(run_words.c.run_id == run_id).limit(1)
     with database.write() as connection:
-        status = RunStatus.WAITING_FOR_QUOTA if connection.execute(waits).scalar_one() else RunStatus.SUCCEEDED
-        _end(connection, run_id, attempt, status, "")
+        connection.execute(select(runs.c.run_id).where(runs.c.run_id == run_id).with_for_update())
+        if connection.execute(of_run.where(run_words.c.state.in_(OPEN_WORD))).first() is not None:
+            return False
+        is_waiting = connection.execute(of_run.where(run_words.c.state == WordState.WAITING_FOR_QUOTA)).first() is not None
+        _end(connection, run_id, attempt, RunStatus.WAITING_FOR_QUOTA if is_waiting else RunStatus.SUCCEEDED, "")
+        return True
 
 
 def fail_run(database: Database, run_id: str, attempt: int, reason: str) -> None:

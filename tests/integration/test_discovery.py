@@ -365,6 +365,23 @@ def test_a_bug_in_a_judge_fails_the_word_and_not_the_run(world: World) -> None:
     assert world.drive(run_id).words["done"] == 2
 
 
+def test_a_retry_at_the_very_end_of_a_run_leaves_no_word_behind_in_it(world: World) -> None:
+    """The last word has ended, the run is about to: failed words that are queued again then keep it open."""
+    world.source.hits = {"refer": lines("refer", 1)}
+    world.source.failing_slugs["refer-0"] = UnreadableMedia("cut off")
+    run_id = world.launch("refer", want=1)
+
+    def retried_meanwhile(_run_id: str) -> None:
+        world.source.failing_slugs.clear()
+        world.discovery.retry(run_id)
+
+    world.work = replace(world.work, end_run=retried_meanwhile)
+    world.drive(run_id)
+    assert (world.discovery.run(run_id).status, world.word_states(run_id)) == ("running", {"refer": "queued"})
+    assert world.drive(run_id).status == "succeeded"
+    assert world.word_states(run_id) == {"refer": "done"}
+
+
 # Refill --------------------------------------------------------------------------------------------------------------
 
 
