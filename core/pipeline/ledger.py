@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from core.errors import BadAnswer, BudgetReached, DiskFull, ProviderError, ProviderUnavailable, WordreelError
+from core.errors import BadAnswer, BudgetReached, ProviderError, ProviderUnavailable, StoreError, WordreelError
 from core.model.calls import Answer, PaidCall
 from core.pipeline.janitor import WorkerLost, is_live
 from core.rules.prices import dollars
@@ -47,7 +47,7 @@ class Ledger:
         self._worker_id = worker_id
         self._in_flight: set[int] = set()
         self._kept_back: dict[int, dict[str, Any]] = {}
-        """entry → how the call ended, where there was no room to write it: the next who asks writes it."""
+        """entry → how the call ended, where the database had no room or could not be written: the next who asks writes it."""
         self._lock = threading.Lock()
 
     def call(
@@ -160,7 +160,9 @@ class Ledger:
             with self._database.write() as connection:
                 if not _settle(connection, entry_id, self._worker_id, **outcome):
                     raise WorkerLost(f"The worker {self._worker_id} was given up while a call was in flight; the call is in doubt.")
-        except DiskFull:
+        except WorkerLost:
+            raise
+        except StoreError:
             with self._lock:
                 self._kept_back[entry_id] = outcome
             raise

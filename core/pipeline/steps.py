@@ -13,7 +13,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from core.errors import BudgetReached, DiskFull, KeyRefused, NotSent, QuotaReached, QuotaUsedUp, RateLimited, WordreelError
+from core.errors import (
+    BudgetReached,
+    DatabaseUnavailable,
+    DiskFull,
+    KeyRefused,
+    NotSent,
+    QuotaReached,
+    QuotaUsedUp,
+    RateLimited,
+    WordreelError,
+)
 from core.model.runs import ENDED_WORD, RunStatus, StopCause, WordState
 from core.pipeline.work import Halted, WordEnd, Work
 from core.store.database import Database
@@ -23,7 +33,9 @@ from core.timing import now
 log = logging.getLogger("wordreel.engine")
 
 NO_ROOM_S = 2.0
-"""How long a step waits where its own database cannot grow."""
+"""How long a step waits where its own database cannot grow, or cannot be used."""
+OUTAGE_TRIES = 45
+"""A minute and a half of a database that is away; then the word fails with what it says."""
 OPEN_WORD = (WordState.QUEUED, WordState.WORKING)
 
 STOPS: tuple[tuple[type[WordreelError], StopCause], ...] = (
@@ -54,17 +66,24 @@ def take_step(database: Database, work: Work, run_id: str, word_id: int, attempt
     """Do the next stage of a word, if it is still this attempt's to do.
 
     Returns: whether there is more to do. All that goes wrong inside the stage is written to the word's row. Where there is no room
-    even for that, it waits a little, and the stage is done again.
+    even for that, or the database is away, it waits a little, and the stage is done again.
     """
-    try:
-        return _take_step(database, work, run_id, word_id, attempt)
-    except DiskFull as error:
-        log.warning("run %s, word %s waits for room: %s", run_id, word_id, error.message)
-        time.sleep(NO_ROOM_S)
-        return True
+    for n_tries_left in reversed(range(OUTAGE_TRIES)):
+        try:
+            return _take_step(database, work, run_id, word_id, attempt, may_wait=n_tries_left > 0)
+        except DiskFull as error:
+            log.warning("run %s, word %s waits for room: %s", run_id, word_id, error.message)
+            time.sleep(NO_ROOM_S)
+            return True
+        except DatabaseUnavailable as error:
+            if not n_tries_left:
+                raise
+            log.warning("run %s, word %s waits for the database: %s", run_id, word_id, error.message)
+            time.sleep(NO_ROOM_S)
+    return True
 
 
-def _take_step(database: Database, work: Work, run_id: str, word_id: int, attempt: int) -> bool:
+def _take_step(database: Database, work: Work, run_id: str, word_id: int, attempt: int, *, may_wait: bool) -> bool:
     name = _enter_stage(database, work, run_id, word_id, attempt)
     if name is None:
         return False
@@ -73,6 +92,10 @@ def _take_step(database: Database, work: Work, run_id: str, word_id: int, attemp
         end = stage.run(run_id, word_id)
     except Halted:
         return True
+    except DatabaseUnavailable as error:
+        if may_wait:
+            raise
+        end = WordEnd(WordState.FAILED, reason=_reason(error))
     except (QuotaReached, BudgetReached) as error:
         end = WordEnd(WordState.WAITING_FOR_QUOTA, reason=_reason(error), detail=error.message)
     except WordreelError as error:

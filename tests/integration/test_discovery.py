@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
+from core.adapters.source_fake import FakeClipSource
 from core.errors import (
     BudgetReached,
     Conflict,
+    DatabaseUnavailable,
     DiskFull,
     InvalidInput,
     KeyRefused,
@@ -26,10 +28,11 @@ from core.errors import (
     UnreadableMedia,
     WordreelError,
 )
-from core.model.clips import FilmFacts, Scores
+from core.model.clips import Clip, FilmFacts, Scores
 from core.model.reviews import DecisionKind, DecisionRequest
 from core.model.runs import RunSettings, RunStatus
 from core.model.transcripts import TimedBy, WordTiming
+from core.pipeline import steps
 from core.pipeline.halting import LOOK_S
 from core.ports import Recognition
 from core.services.discovery import WordChoice, request_key, summary_json
@@ -284,6 +287,26 @@ def test_what_no_word_can_pass_pauses_the_run_once_and_it_goes_on(world: World, 
     world.discovery.resume(run_id)
     summary = world.drive(run_id)
     assert (summary.status, summary.words["done"], world.discovery.run(run_id).stopped_for) == ("succeeded", 2, "")
+
+
+def test_a_database_that_was_away_for_a_moment_fails_no_word(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when PostgreSQL is restarted, or another program holds the file: the stage is done again. One that stays away fails the word."""
+    monkeypatch.setattr(steps, "NO_ROOM_S", 0.0)
+    world.source.hits = {"refer": lines("refer", 1), "matter": lines("matter", 1)}
+    away = DatabaseUnavailable("The database app.db is locked by another program.", hint="Close that program; nothing was lost.")
+    world.source.failing_slugs["matter-0"] = away
+    fetch, n_left = FakeClipSource.fetch, [3]
+
+    def fetch_when_it_is_back(source: FakeClipSource, clip: Clip, into: Path) -> Path:
+        n_left[0] -= clip.slug == "refer-0"
+        if clip.slug == "refer-0" and n_left[0] >= 0:
+            raise away
+        return fetch(source, clip, into)
+
+    monkeypatch.setattr(FakeClipSource, "fetch", fetch_when_it_is_back)
+    summary = world.discover("refer", "matter", want=1)
+    assert world.word_states(summary.run_id) == {"refer": "done", "matter": "failed"}
+    assert [failure.reason for failure in summary.failed] == [f"{away.message} {away.hint}"]
 
 
 @pytest.mark.parametrize("error", [QuotaReached("The month is used up.", resets_at=now()), BudgetReached("Its money is spent.")])

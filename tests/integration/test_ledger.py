@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, insert, select, update
 
-from core.errors import BadAnswer, DiskFull, KeyRefused, ProviderUnavailable, RateLimited
+from core.errors import BadAnswer, DatabaseUnavailable, DiskFull, KeyRefused, ProviderUnavailable, RateLimited
 from core.pipeline.janitor import Identity, WorkerLost, give_up, register
 from core.pipeline.ledger import Answer, DoubtPolicy, Ledger, PaidCall
 from core.store.database import Database
@@ -130,6 +130,27 @@ def test_an_answer_that_finds_no_room_is_kept_by_its_worker_and_not_paid_again(d
     assert (provider.n_calls, states(database)) == (1, ["intended"])
     room[0] = 1_000_000
     assert book.call(CALL, provider, run_id="r1", policy=REPEAT) == long
+    assert (provider.n_calls, states(database)) == (1, ["done"])
+
+
+def test_an_answer_that_the_database_does_not_take_is_kept_by_its_worker_and_not_paid_again(database: Database) -> None:
+    """As when it is locked by another program, read-only, or away for a minute while the call is made."""
+    provider, book = Provider(), Ledger(database, "w1")
+    is_away = [False]
+
+    def refuse_writes(raw, *_):  # type: ignore[no-untyped-def]
+        raw.execute(f"PRAGMA query_only = {int(is_away[0])}")
+
+    event.listen(database.engine, "checkout", refuse_writes)
+
+    def perform() -> Answer:
+        is_away[0] = True
+        return provider()
+
+    with pytest.raises(DatabaseUnavailable):
+        book.call(CALL, perform, run_id="r1", policy=REPEAT)
+    is_away[0] = False
+    assert book.call(CALL, perform, run_id="r1", policy=REPEAT).cost_usd == 0.02
     assert (provider.n_calls, states(database)) == (1, ["done"])
 
 
