@@ -80,7 +80,8 @@ class SafeDownload:
         `passage` is asked before each request to the trusted host.
 
         Raises:
-            LinkDead: 4xx. AddressRefused: an address that is not to be fetched. Both, RateLimited and NotSent: nothing was delivered.
+            LinkDead: 4xx, or a host beside the source that is not there. AddressRefused: an address that is not to be fetched. Both,
+                RateLimited and NotSent (the source is not there): nothing was delivered.
             ProviderUnavailable: it broke off, took too long, or is not the source's own answer.
             BadAnswer: delivered, and no film, or too large; the file lies beside, in the folder `quarantine`.
             DiskFull: nothing half-written is left.
@@ -130,6 +131,8 @@ class SafeDownload:
                     yield response
             except NOT_SENT as error:
                 why = plain_of_secrets(plain_message(str(error)), self._secrets) or type(error).__name__
+                if client is self._other:  # the source itself may well be there: nobody else has to wait for this host
+                    raise LinkDead(f"{url.host} cannot be reached: {why}.") from error
                 raise NotSent(f"{url.host} cannot be reached: {why}.", hint="Nothing was sent. Check the network.") from error
             except httpx.InvalidURL as error:
                 raise AddressRefused(f"{url.host} sends the download to an address that is none.") from error

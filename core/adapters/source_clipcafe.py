@@ -290,7 +290,7 @@ class ClipCafeSource:
             return self._deliver(slug, self._fresh_link(slug), into)
         except LinkDead as error:
             self._links.drop(slug)
-            message = f"ClipCafe's fresh link to {slug!r} is dead too."
+            message = f"ClipCafe's fresh link to {slug!r} is dead too: {error.message}"
             raise ProviderError(message, hint="Retry later; another clip may do.", provider=PROVIDER) from error
 
     def _fresh_link(self, slug: str) -> str:

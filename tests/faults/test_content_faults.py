@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlalchemy import select
 
+from core.adapters import safe_address
+from core.adapters.source_clipcafe import ClipCafeSource
 from core.model.clips import EvidenceState
 from core.store.tables import ledger, mappings, proposals, run_clips
 from tests.faults.conftest import Logged, Make
@@ -171,6 +173,30 @@ def test_a_link_that_leads_inside_reaches_nobody_and_fails_its_clip_alone(make: 
         assert all(failure.reason for failure in summary.failed)
         assert world.clipcafe.answered["download"] == 1
         world.check(heard.text)
+
+
+@pytest.mark.parametrize("fault", ["not found", "does not answer"])
+def test_a_link_to_a_host_that_is_not_there_fails_its_clip_alone_and_the_run_ends(
+    make: Make, heard: Logged, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """ClipCafe itself is there: no other word has to wait for somebody else's host, and no resume would ever get past it."""
+
+    def resolve(host: str, port: int) -> list[str]:
+        raise OSError(f"{host}: name or service not known")
+
+    if fault == "not found":
+        monkeypatch.setitem(ClipCafeSource.__init__.__kwdefaults__, "resolve", resolve)
+    else:
+        monkeypatch.setitem(ClipCafeSource.__init__.__kwdefaults__, "resolve", lambda host, port: ["127.0.0.1"])
+        monkeypatch.setattr(safe_address, "is_public", lambda address: True)
+    words = list_words(3)
+    world = make(words=words, corpus=one_line_each(words), judge=all_good, cafe=Misleading)
+    world.clipcafe.leads = {f"{words[0]}-0": "http://nowhere.example:9/film.mp4"}  # type: ignore[attr-defined]
+    summary = world.discover(want=1)
+    assert (summary.status, list(world.states(summary.run_id).values())) == ("succeeded", ["failed", "done", "done"])
+    assert "nowhere.example" in summary.failed[0].reason
+    assert (summary.in_doubt, world.clipcafe.answered["download"]) == (0, 2)
+    world.check(heard.text)
 
 
 def test_a_redirect_inside_is_refused_at_each_hop_and_takes_no_key_along(make: Make, heard: Logged) -> None:

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from core.adapters.safe_address import AddressRefused, GuardedTransport, check_address, is_public
-from core.adapters.safe_download import DownloadLimits, SafeDownload
-from core.errors import NotSent, ProviderUnavailable
+from core.adapters.safe_download import DownloadLimits, LinkDead, SafeDownload
+from core.errors import ProviderUnavailable
 
 FILM = b"\0\0\0\x18ftypmp42" + bytes(500)
 KEY = "download-secret"
@@ -195,7 +195,7 @@ def test_a_host_that_is_not_found_was_not_asked(own: Host, tmp_path: Path) -> No
     def resolve(host: str, port: int) -> Sequence[str]:
         raise OSError("no such host")
 
-    with pytest.raises(NotSent):
+    with pytest.raises(LinkDead, match=r"nowhere\.example cannot be found"):
         download(own, resolve).fetch("http://nowhere.example/film", tmp_path / "clip.mp4")
 
 
