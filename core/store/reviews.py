@@ -206,13 +206,14 @@ def mapping_of_event(connection: Connection, event_id: int) -> int:
 
 
 def today_counts(connection: Connection, actor: str, since: datetime) -> dict[str, int]:
-    """Decision kind → how many this actor made since, conflicts left out."""
-    query = (
-        select(decisions.c.kind, func.count())
-        .where(decisions.c.actor == actor, decisions.c.decided_at >= since, ~decisions.c.is_conflict)
-        .group_by(decisions.c.kind)
+    """Decision kind → how many this actor made since; conflicts, and what the actor took back, left out."""
+    query = select(decisions.c.event_id, decisions.c.kind, decisions.c.undoes_event_id).where(
+        decisions.c.actor == actor, decisions.c.decided_at >= since, ~decisions.c.is_conflict
     )
-    return {str(kind): int(count) for kind, count in connection.execute(query)}
+    rows = list(connection.execute(query.order_by(decisions.c.event_id)))
+    last_turn = {row.undoes_event_id: row.kind for row in rows if row.undoes_event_id is not None}
+    made = [str(row.kind) for row in rows if row.undoes_event_id is None and last_turn.get(row.event_id) != DecisionKind.UNDO]
+    return {kind: made.count(kind) for kind in set(made)}
 
 
 def approved_counts(connection: Connection, word_ids: list[int] | None = None) -> dict[int, int]:

@@ -414,6 +414,19 @@ def test_the_days_figures_and_the_pace(shelf: Shelf) -> None:
     assert re.fullmatch(r"\d s ago", ago(now()))
 
 
+def test_the_days_figures_leave_out_what_was_taken_back(shelf: Shelf) -> None:
+    made = [shelf.shown(f"clip-{place}", "refer") for place in range(2)]
+    shelf.approve(made[0])
+    shelf.decide(made[1], REJECT)
+    shelf.review.undo("mina")
+    assert shelf.review.today("mina") == {"decided": 1, "approved": 1, "rejected": 0}
+    shelf.review.redo("mina")
+    assert shelf.review.today("mina") == {"decided": 2, "approved": 1, "rejected": 1}
+    shelf.review.undo("mina")
+    shelf.approve(made[1])
+    assert shelf.review.today("mina") == {"decided": 2, "approved": 2, "rejected": 0}
+
+
 # What goes away after an export --------------------------------------------------------------------------------------
 
 
