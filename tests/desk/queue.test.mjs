@@ -54,10 +54,54 @@ test("a full word parks its other clips, and frees them when an approval is take
 test("a newer order from the server leaves what is loaded and what is decided in place", () => {
   const queue = new Queue(["a", "b", "c", "d", "e", "f", "g"].map((id) => head(id)));
   queue.finish({ kind: "approve", label: "Approved" });
-  queue.merge(["a", "g", "f", "b", "x", "c"].map((id) => head(id)), 3);
+  queue.merge(["a", "g", "f", "b", "x", "c"].map((id) => head(id)), { held: 3 });
   assert.equal(queue.current.head.clip_id, "b");
   assert.deepEqual(ids(queue), ["a", "b", "c", "d", "e", "g", "f", "x"]);
   assert.equal(queue.rows[0].outcome.kind, "approve");
+});
+
+test("what only the server has is counted, and comes before what was skipped", () => {
+  const queue = new Queue([head("a"), head("b")], 4);
+  assert.equal(queue.nOpen, 4);
+  assert.ok(queue.isRunningLow);
+  queue.finish({ kind: "skip", label: "Skipped" });
+  assert.deepEqual(queue.place, { place: 1, total: 4 });
+  assert.equal(queue.finish({ kind: "approve", label: "Approved" }), null, "the skipped one waits for what is beyond");
+  assert.equal(queue.nOpen, 3);
+  queue.merge([head("c", { state: "in_review" }), head("d", { state: "in_review" })], { total: 3 });
+  assert.deepEqual([queue.beyond, queue.nOpen], [0, 3], "the skipped clip is among the three that the server counts");
+  assert.equal(queue.advance().head.clip_id, "c");
+  assert.deepEqual(queue.upcoming(3).map((row) => row.head.clip_id), ["d", "a"]);
+  assert.ok(!queue.isRunningLow);
+});
+
+test("a decided clip comes back for a word that still waits, not for the one that is on its way", () => {
+  const queue = new Queue([head("a"), head("b"), head("c")]);
+  queue.finish({ kind: "approve", label: "Approved" });
+  queue.finish({ kind: "approve", label: "Approved" });
+  const waits = (id) => head(id, { state: "in_review", mapping_id: `m2-${id}`, word: `word2-${id}` });
+  queue.merge([waits("a"), waits("b"), waits("c")], { moving: new Set(["b"]) });
+  assert.deepEqual(ids(queue), ["a", "b", "c", "a"]);
+  assert.equal(queue.rows[3].head.word, "word2-a");
+  assert.deepEqual(queue.place, { place: 2, total: 3 }, "one clip, counted where it comes back");
+  queue.goTo(queue.rows[3].row_id);
+  queue.finish({ kind: "approve", label: "Approved" });
+  assert.equal(queue.reopen(queue.rows[3].head).head.word, "word2-a", "undo goes back to the row of that word");
+  queue.merge([{ ...waits("c"), state: "skipped" }]);
+  assert.equal(new Set(queue.rows.map((row) => row.row_id)).size, queue.rows.length);
+});
+
+test("an undo that the server has not heard of keeps its row; a skipped clip is not parked", () => {
+  const queue = new Queue(["a", "b", "c", "d", "e", "f"].map((id) => head(id)));
+  for (let n = 0; n < 5; n += 1) queue.finish({ kind: "approve", label: "Approved" });
+  queue.reopen(head("a"));
+  queue.goTo("f");
+  queue.merge([head("f", { state: "in_review" })], { moving: new Set(["a"]) });
+  assert.equal(queue.rows[0].outcome, null);
+  const full = new Queue([head("a", { word: "refer" }), head("b", { word: "refer" })]);
+  full.finish({ kind: "skip", label: "Skipped" });
+  full.count("refer", 3);
+  assert.equal(full.nOpen, 2, "the present one and the one that comes back");
 });
 
 test("one thing to know of a row, most important first", () => {

@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query))
         if url.path == "/":
-            return self._send(200, _page(query).encode(), "text/html; charset=utf-8")
+            return self._send(200, desk_page(query).encode(), "text/html; charset=utf-8")
         if url.path == "/desk.js":
             return self._send(200, joined_javascript().encode(), "text/javascript; charset=utf-8")
         if url.path in ("/desk.html", "/desk.css"):
@@ -164,11 +164,13 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def _page(query: dict[str, str]) -> str:
+def desk_page(query: dict[str, str]) -> str:
+    """The page with the desk in it, in the `theme` that is asked for; `limit` is how many clips the server names at once."""
     theme = query.get("theme", "light")
     variables = " ".join(f"{name}: {value};" for name, value in THEMES[theme].items())
     dark = theme == "dark"
-    data = {"api_base": "/api", "has_decided": False, "filters": {}, "links": {}}
+    filters = {"limit": query["limit"]} if "limit" in query else {}
+    data = {"api_base": "/api", "has_decided": False, "filters": filters, "links": {}}
     return PAGE.format(
         background=THEMES[theme]["--st-background-color"],
         text=THEMES[theme]["--st-text-color"],
@@ -180,16 +182,21 @@ def _page(query: dict[str, str]) -> str:
     )
 
 
-def serve(folder: Path, port: int = 0, n_decided: int = 37) -> ThreadingHTTPServer:
-    """Make the clips and start answering on a thread; `server_address` tells the port, `shutdown()` ends it."""
+def icons_path() -> Path:
+    """The icons that Streamlit ships."""
     import streamlit
 
+    return next((Path(streamlit.__file__).parent / "static" / "static" / "media").glob("MaterialSymbols-Rounded*.woff2"))
+
+
+def serve(folder: Path, port: int = 0, n_decided: int = 37) -> ThreadingHTTPServer:
+    """Make the clips and start answering on a thread; `server_address` tells the port, `shutdown()` ends it."""
     handler = type(
         "DeskHandler",
         (Handler,),
         {
             "api": FakeApi(folder, n_decided=n_decided),
-            "icons_path": next((Path(streamlit.__file__).parent / "static" / "static" / "media").glob("MaterialSymbols-Rounded*.woff2")),
+            "icons_path": icons_path(),
         },
     )
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)

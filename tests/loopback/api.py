@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import uvicorn
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp
 
 from core.config import load_config
 from core.wiring import App
@@ -26,11 +27,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def served_api(actor: str = "mina") -> Iterator[tuple[App, str]]:
-    """The application of the test's workspace, and its address."""
+def served_api(actor: str = "mina", pages: ASGIApp | None = None) -> Iterator[tuple[App, str]]:
+    """The application of the test's workspace, and its address; `pages` answers what is not the API's."""
     port = free_port()
     app = App(replace(load_config(), port=port))
-    asgi = Guard(Front(build_api(app, actor=lambda: actor), PlainTextResponse("a page")), own_hosts("127.0.0.1", port))
+    asgi = Guard(Front(build_api(app, actor=lambda: actor), pages or PlainTextResponse("a page")), own_hosts("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(asgi, host="127.0.0.1", port=port, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

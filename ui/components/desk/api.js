@@ -37,6 +37,9 @@ function parsed(text, status) {
   return { code: "bad_answer", message: `The server answered ${status} without JSON.`, hint: "Is this address Wordreel's own?" };
 }
 
+/** More visits than undo goes back over; the one that was not looked at for longest is let go first. */
+const HELD_VISITS = 250;
+
 /** Visits that were read, each once, until they are asked for anew. */
 export class Visits {
   constructor(api) {
@@ -47,11 +50,15 @@ export class Visits {
   }
 
   get(clipId) {
-    return this.known.get(clipId) ?? null;
+    const visit = this.known.get(clipId) ?? null;
+    if (visit !== null) this.set(visit);
+    return visit;
   }
 
   set(visit) {
+    this.known.delete(visit.clip_id);
     this.known.set(visit.clip_id, visit);
+    if (this.known.size > HELD_VISITS) this.known.delete(this.known.keys().next().value);
   }
 
   /** @returns {Promise<import("./contract.js").Visit|null>} null when the server does not give it */
@@ -69,7 +76,7 @@ export class Visits {
       return null; // the desk shows the clip as not loaded and offers another try
     }
     if (answer.status !== 200) return null;
-    this.known.set(clipId, answer.body);
+    this.set(answer.body);
     return answer.body;
   }
 

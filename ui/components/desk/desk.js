@@ -83,23 +83,25 @@ export class Desk extends Showing {
     applyStates(this, entry, "after");
     if (staysAt !== null) this.present(this.visits.get(visit.clip_id), this.queue.current, staysAt.mapping_id);
     else this.goOn(entry.outcome);
-    this.outbox.add(...letters);
+    this.send(...letters);
   }
 
   goOn(outcome) {
     this.isLookingBack = false;
     this.isOwnLoop = false;
-    if (this.queue.finish(outcome) === null) return this.showEnd();
+    const next = this.queue.finish(outcome);
+    if (this.queue.isRunningLow) void this.refresh();
+    if (next === null) return this.showEnd();
     void this.show();
   }
 
   undo() {
     const entry = this.history.back();
-    if (entry === null) return this.say({ state: "note", icon: "undo", tone: "quiet", text: "Nothing to take back", detail: "No decision was made in this tab.", action: null });
+    if (entry === null) return this.say({ state: "note", icon: "undo", tone: "quiet", text: "Nothing to take back", detail: "No decision of this tab is left to take back.", action: null });
     applyStates(this, entry, "before");
     this.desk.today = countToday(this.desk.today, entry, -1);
     this.queue.reopen(entry.head);
-    this.outbox.add({ id: freshId(), kind: "undo", path: "/review/undo", body: { visit_id: entry.visit_id }, word: entry.words[0].word, clip_id: entry.head.clip_id, mapping_id: entry.words[0].mapping_id });
+    this.send({ id: freshId(), kind: "undo", path: "/review/undo", body: { visit_id: entry.visit_id }, word: entry.words[0].word, clip_id: entry.head.clip_id, mapping_id: entry.words[0].mapping_id });
     this.say({ state: "undone", icon: "undo", tone: "quiet", text: takenBackText(entry), detail: "You are at that clip again.", action: { label: "Redo", key: "⇧Z", run: () => this.redo() } });
     void this.show(entry.words[0].mapping_id);
   }
@@ -111,7 +113,7 @@ export class Desk extends Showing {
     applyStates(this, entry, "after");
     this.desk.today = countToday(this.desk.today, entry, 1);
     this.queue.reopen(entry.head);
-    this.outbox.add({ id: freshId(), kind: "redo", path: "/review/redo", body: { visit_id: entry.visit_id }, word: entry.words[0].word, clip_id: entry.head.clip_id, mapping_id: entry.words[0].mapping_id });
+    this.send({ id: freshId(), kind: "redo", path: "/review/redo", body: { visit_id: entry.visit_id }, word: entry.words[0].word, clip_id: entry.head.clip_id, mapping_id: entry.words[0].mapping_id });
     if (entry.hasEnded) this.goOn(entry.outcome);
     else void this.show();
   }
@@ -182,7 +184,7 @@ export class Desk extends Showing {
 
   correct(text) {
     this.text.working("Setting the times anew …");
-    this.outbox.add({ id: freshId(), kind: "transcript", path: `/clips/${encodeURIComponent(this.visit.clip_id)}/transcript`, body: { text, transcript_id: this.visit.transcript_id }, word: this.focus.word, clip_id: this.visit.clip_id, mapping_id: null });
+    this.send({ id: freshId(), kind: "transcript", path: `/clips/${encodeURIComponent(this.visit.clip_id)}/transcript`, body: { text, transcript_id: this.visit.transcript_id }, word: this.focus.word, clip_id: this.visit.clip_id, mapping_id: null });
   }
 
   escape() {

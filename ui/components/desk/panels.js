@@ -12,9 +12,10 @@ export function firstStart({ desk, visit, data, act }) {
   const line = words.flatMap((word, index) => [found && first + index >= found.word_index && first + index < found.word_index + found.n_words ? h("mark", {}, word.text) : word.text, " "]);
   const isDemo = desk.visits.every((head) => head.is_demo);
   const nWords = new Set(desk.visits.map((head) => head.word)).size;
+  const forWords = desk.total > desk.visits.length ? "" : ` for ${plural(nWords, "word")}`;
   const lead = isDemo
-    ? `Wordreel finds film clips that teach a word. You watch, and decide. ${plural(desk.total, "demo clip")} for ${plural(nWords, "word")} are ready; they were made on this machine and nothing has left it.`
-    : `Wordreel finds film clips that teach a word. You watch, and decide. ${plural(desk.total, "clip")} for ${plural(nWords, "word")} ${desk.total === 1 ? "is" : "are"} ready.`;
+    ? `Wordreel finds film clips that teach a word. You watch, and decide. ${plural(desk.total, "demo clip")}${forWords} are ready; they were made on this machine and nothing has left it.`
+    : `Wordreel finds film clips that teach a word. You watch, and decide. ${plural(desk.total, "clip")}${forWords} ${desk.total === 1 ? "is" : "are"} ready.`;
   const step = (key, text) => h("li", {}, keycap(key), text);
   const start = button({ class: "primary begin", "data-testid": "desk-start", on: { click: () => act("start") } }, "Start reviewing", h("kbd", {}, "↵"));
   return h("div", { class: "first", "data-testid": "desk-first-start" },
@@ -44,6 +45,12 @@ export function endOfQueue({ desk, nSkipped, isUntouched, data, act }) {
     h("div", { class: "end-ways" }, nSkipped > 0 ? button({ class: "plain", "data-testid": "desk-show-skipped", on: { click: () => act("show_skipped") } }, "Show skipped") : null,
       isUntouched ? null : button({ class: "plain", "data-testid": "desk-end-undo", on: { click: () => act("undo") } }, "Undo", keycap("Z")),
       h("a", { class: "primary", href: data.links.discover, target: "_self", "data-testid": "desk-find" }, "Find clips", icon("arrow_forward", 17))));
+}
+
+/** Everything held is decided; the server has more. */
+export function moreOfQueue(nBeyond) {
+  return h("div", { class: "end", "data-testid": "desk-more" }, icon("hourglass_top", 24, "quiet"),
+    h("div", {}, h("h2", {}, "Reading the next clips"), h("p", {}, `${plural(nBeyond, "clip")} ${nBeyond === 1 ? "waits" : "wait"}. They come up by themselves.`)));
 }
 
 /** The desk itself could not be read. */

@@ -80,8 +80,8 @@ function lookOf(row, isPresent) {
   return JSON.stringify([row.head, row.outcome, isPresent]);
 }
 
-/** `toefl_beginner` as people write it. */
+/** `toefl_beginner` as people write it; a word that is in no bundle has none to name. */
 export function readable(name) {
-  if (/[A-Z ]/.test(name)) return name;
+  if (name === "" || /[A-Z ]/.test(name)) return name;
   return name.split("_").map((part, index) => (["toefl", "ielts", "gre", "sat"].includes(part) ? part.toUpperCase() : index === 0 ? part[0].toUpperCase() + part.slice(1) : part)).join(" ");
 }

@@ -5,7 +5,7 @@ import { Card } from "./card.js";
 import { paceOf } from "./decisions.js";
 import { loopAround, sentenceOf, sentenceSpan, wordAt, lastStarted } from "./karaoke.js";
 import { isInteractive } from "./keyboard.js";
-import { endOfQueue, firstStart, stageCue, unreachable } from "./panels.js";
+import { endOfQueue, firstStart, moreOfQueue, stageCue, unreachable } from "./panels.js";
 import { Player } from "./player.js";
 import { Queue } from "./queue.js";
 import { Rail } from "./rail.js";
@@ -16,6 +16,7 @@ import { TranscriptView } from "./transcript.js";
 import { Waveform } from "./waveform.js";
 
 const PRELOADED = 3;
+const HELD_FILMS = 8;
 const PRELOAD_AFTER_MS = 120;
 const REFRESH_MS = 1500;
 const BEGUN_UNDER = "wordreel.desk.begun";
@@ -36,7 +37,7 @@ export class Showing {
     this.hasLetters = localStorage.getItem(LETTERS_UNDER) !== "off";
     this.drafts = new Map();
     this.decidedAt_ms = [];
-    Object.assign(this, { desk: null, visit: null, focusId: null, ticks: new Set(), isStarted: false, isRejecting: false, isNoting: false, needsNote: false, notice: null, isGone: false });
+    Object.assign(this, { desk: null, visit: null, focusId: null, ticks: new Set(), isStarted: false, isRejecting: false, isNoting: false, needsNote: false, notice: null, isGone: false, isRefreshing: false, moving: null });
     const act = (action, value) => this.act(action, value);
     this.bar = new Bar({ root, act });
     this.controls = new Controls({ root, act });
@@ -66,30 +67,58 @@ export class Showing {
     if (answer.status !== 200) return this.showPanel(unreachable({ message: answer.body.message, hint: answer.body.hint ?? "", act: (action) => this.act(action) }));
     this.desk = answer.body;
     const waiting = new Set(this.outbox.letters.filter((letter) => letter.kind === "decision").map((letter) => letter.clip_id));
-    this.queue = new Queue(this.desk.visits.filter((head) => !waiting.has(head.clip_id)));
-    this.beyond = Math.max(0, this.desk.total - this.desk.visits.length);
-    this.rail.drawHead(this.desk, this.filters, this.nOpen);
+    const heads = this.desk.visits.filter((head) => !waiting.has(head.clip_id));
+    this.queue = new Queue(heads, this.desk.total - (this.desk.visits.length - heads.length));
+    this.rail.drawHead(this.desk, this.filters, this.queue.nOpen);
     await this.show();
-  }
-
-  get nOpen() {
-    return this.queue.nOpen + (this.beyond ?? 0);
   }
 
   /** Read the queue's newer order once all is saved, and keep what is loaded. */
   refreshSoon() {
     clearTimeout(this.refreshTimer);
-    this.refreshTimer = setTimeout(async () => {
-      if (this.outbox.nWaiting > 0 || this.isGone) return;
-      const answer = await this.api.desk(this.filters).catch(() => null); // the outbox already says when the server is away
-      if (answer?.status !== 200 || this.outbox.nWaiting > 0 || this.isGone) return;
-      this.desk = answer.body;
-      this.queue.merge(this.desk.visits, PRELOADED);
-      this.beyond = Math.max(0, this.desk.total - this.desk.visits.length);
-      if (this.visit === null && this.queue.nOpen > 0) await this.show();
-      this.drawAround();
-      this.preload();
-    }, REFRESH_MS);
+    this.refreshTimer = setTimeout(() => { if (this.outbox.nWaiting === 0) void this.readMore(); }, REFRESH_MS);
+  }
+
+  /**
+   * Read the queue's newer order now and keep what is loaded. Decisions may be on their way meanwhile: their clips stay as they are here.
+   * @returns {Promise<boolean>} false where the server did not give it
+   */
+  async refresh() {
+    if (this.isRefreshing || this.isGone) return true;
+    this.isRefreshing = true;
+    this.moving = new Set(this.outbox.letters.map((letter) => letter.clip_id));
+    const { filters } = this;
+    const answer = await this.api.desk(filters).catch(() => null); // the outbox already says when the server is away
+    this.isRefreshing = false;
+    if (this.isGone || filters !== this.filters) return true;
+    if (answer?.status !== 200) return false;
+    this.desk = { ...answer.body, today: this.moving.size > 0 ? this.desk.today : answer.body.today };
+    this.queue.merge(this.desk.visits, { total: this.desk.total, held: PRELOADED, moving: this.moving });
+    if (this.visit === null && this.queue.nOpen > 0) await this.showNext();
+    this.drawAround();
+    this.preload();
+    return true;
+  }
+
+  /** From a panel on to the next clip that waits; a clip that was decided is not shown again. */
+  async showNext() {
+    const isOpen = this.queue.current !== null && this.queue.current.outcome === null;
+    if (isOpen || this.queue.advance() !== null) return this.show();
+    clearTimeout(this.refreshTimer); // all that the server named is on its way to it; what comes after is named once it knows
+    this.refreshTimer = setTimeout(() => void this.readMore(), REFRESH_MS);
+  }
+
+  /** Read on, and say so on the page where that fails and nothing else can be shown. */
+  async readMore() {
+    const isRead = await this.refresh();
+    if (isRead || this.isGone || this.visit !== null || this.queue.beyond === 0) return;
+    this.showPanel(unreachable({ message: "The next clips could not be read", hint: "The server does not answer. Is Wordreel still running?", act: (action) => this.act(action) }));
+  }
+
+  /** Letters go out through here: a newer order of the queue that is being read meanwhile leaves their clips alone. */
+  send(...letters) {
+    for (const letter of letters) this.moving?.add(letter.clip_id);
+    this.outbox.add(...letters);
   }
 
   // ---- showing -------------------------------------------------------------------------------------------------
@@ -101,7 +130,7 @@ export class Showing {
     let visit = this.visits.get(row.head.clip_id);
     if (visit === null) {
       this.root.dataset.view = this.visit === null ? "waiting" : "desk";
-      this.rail.draw(this.queue, this.nOpen);
+      this.rail.draw(this.queue, this.queue.nOpen);
       visit = await this.visits.read(row.head.clip_id);
       if (this.isGone || this.queue.current !== row) return;
       if (visit === null) return this.showPanel(unreachable({ message: `The clip for “${row.head.word}” could not be read`, hint: "It stays in the queue.", act: () => this.act("reload_clip") }));
@@ -125,6 +154,7 @@ export class Showing {
     const { loop, span } = this.loopOf(first);
     this.player.prepare(visit, loop?.start_s ?? 0);
     this.player.show(visit.clip_id, { loop, span, isPlaying: this.isStarted });
+    if (this.player.slots.size > HELD_FILMS) this.player.keep(this.near); // keys come faster than the preloading that tidies up
     this.root.querySelector(".stage").dataset.clipId = visit.clip_id;
     this.drawVisit();
     this.refocus();
@@ -167,9 +197,9 @@ export class Showing {
   }
 
   drawAround() {
-    this.rail.draw(this.queue, this.nOpen);
+    this.rail.draw(this.queue, this.queue.nOpen);
     const { place, total } = this.queue.place;
-    this.bar.drawPlace(place, total + (this.beyond ?? 0), paceOf(this.decidedAt_ms, Date.now()) ?? this.desk.today.per_minute);
+    this.bar.drawPlace(place, total, paceOf(this.decidedAt_ms, Date.now()) ?? this.desk.today.per_minute);
     this.bar.drawFoot(this.desk, this.advice());
     this.drawSaved();
   }
@@ -208,11 +238,20 @@ export class Showing {
     this.preload();
   }
 
+  /** No held row is left: the end of the queue, or the way to what only the server has. */
   showEnd() {
+    if (this.queue.beyond > 0) return this.showMore();
     const isUntouched = this.queue.rows.length === 0;
     this.showPanel(endOfQueue({ desk: this.desk, nSkipped: this.queue.skipped.length + (isUntouched ? this.desk.skipped : 0), isUntouched, data: this.data, act: (action) => this.act(action) }));
     this.root.dataset.view = isUntouched ? "panel" : "end";
     this.refreshSoon();
+  }
+
+  /** What was held is decided, and the server has more: it is read now, and comes up by itself. */
+  showMore() {
+    this.showPanel(moreOfQueue(this.queue.beyond));
+    this.root.dataset.view = "more";
+    void this.readMore();
   }
 
   /** Leave the machine to the clip that was just shown; loading the ones after it can wait for its first frames. */
@@ -222,12 +261,17 @@ export class Showing {
     this.drawPreload();
   }
 
+  /** The clips whose films are held: those that come next, and the one before. */
+  get near() {
+    const rows = [...this.queue.upcoming(PRELOADED), this.queue.rows[this.queue.position - 1]];
+    return new Set(rows.filter(Boolean).map((row) => row.head.clip_id));
+  }
+
   /** Hold the next clips: their visits read, their films decoded at the start of the loop. */
   preload() {
     const next = this.queue.upcoming(PRELOADED);
-    const before = this.queue.rows[this.queue.position - 1];
     this.player.rewind();
-    this.player.keep(new Set([...next, before].filter(Boolean).map((row) => row.head.clip_id)));
+    this.player.keep(this.near);
     for (const row of next) {
       void this.visits.read(row.head.clip_id).then((visit) => {
         if (visit === null || this.isGone || !this.queue.upcoming(PRELOADED).some((wanted) => wanted.head.clip_id === visit.clip_id)) return;
