@@ -72,7 +72,7 @@ def _no_pace(_source: Source) -> Pace | None:
     return None
 
 
-def _free(_run_id: str, _budget_usd: float | None) -> AbstractContextManager[None]:
+def _free(_run_id: str, _budget_usd: float | None, _max_downloads: int | None) -> AbstractContextManager[None]:
     return nullcontext()
 
 
@@ -80,7 +80,8 @@ class Bench:
     """Everything that a stage needs. One a worker; safe to share between threads.
 
     Args:
-        pace_of: of a remote source; None for one that is here. paying_for: entered around each stage, with the money it may use.
+        pace_of: of a remote source; None for one that is here. paying_for: entered around each stage, with the money that the run may
+            have spent by then and the downloads that it may have asked for.
         search_max_age_days: an older answer of a remote source is asked for anew.
     """
 
@@ -95,7 +96,7 @@ class Bench:
         scratch_path: Path,
         *,
         pace_of: Callable[[Source], Pace | None] = _no_pace,
-        paying_for: Callable[[str, float | None], AbstractContextManager[None]] = _free,
+        paying_for: Callable[[str, float | None, int | None], AbstractContextManager[None]] = _free,
         search_max_age_days: Callable[[], float] = lambda: 90.0,
     ) -> None:
         self.database = database
@@ -184,10 +185,11 @@ class Bench:
     def _do(self, name: str, way: Way, run_id: str, word_id: int) -> WordEnd | None:
         """One stage, with what it pays counted for its run and within the run's money."""
         with self.database.read() as connection:
-            money_usd = load_run(connection, run_id).settings.max_cost_usd
+            settings = load_run(connection, run_id).settings
+        money_usd = settings.max_cost_usd
         if money_usd is not None and name == Stage.SHORTLIST:
             money_usd *= SHORTLIST_SHARE_RATIO
-        with working_on(run_id), self._paying_for(run_id, money_usd):
+        with working_on(run_id), self._paying_for(run_id, money_usd, settings.max_downloads):
             return way(self, run_id, word_id)
 
     def clip_lock(self, clip_id: int) -> Lock:

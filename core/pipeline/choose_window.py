@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, update
 
 from core.model.runs import Stage, WordState
+from core.pipeline.ledger import limit_is_reached
 from core.rules.approval import ApprovalModel, describe
 from core.rules.choosing import OUTSIDE_WEIGHT, Candidate, Chosen, GoodWord, WordNeed, choose_clips, share_of_window
 from core.store import choice_board as board
@@ -16,6 +17,7 @@ from core.store import choices as choice_rows
 from core.store import runs as run_rows
 from core.store.choice_board import RunWordStand
 from core.store.dialects import take_turns
+from core.store.ledger_rows import n_downloads
 from core.store.reviews import approved_counts, reviewable_counts
 from core.store.runs import RunRow
 from core.store.tables import run_clips, run_words
@@ -52,14 +54,13 @@ def downloads_left(connection: Connection, run: RunRow, month: MonthLeft) -> Dow
     most = run.settings.max_downloads
     of_run, of_month = None, None
     if most is not None:
-        of_run = max(0, most - board.n_downloads(connection, run.run_id) - board.n_chosen_unfetched(connection, run.run_id))
+        of_run = max(0, most - n_downloads(connection, run.run_id) - board.n_chosen_unfetched(connection, run.run_id))
     if month.n_left is not None:
         of_month = max(0, month.n_left - board.n_chosen_unfetched(connection))
     if of_month is not None and (of_run is None or of_month < of_run):
         says = _month_says(board.n_waiting_clips(connection, run.run_id), month) if of_month == 0 else ""
         return DownloadsLeft(of_month, says, "this month")
-    said = "The run's limit of 1 download is reached" if most == 1 else f"The run's limit of {most} downloads is reached"
-    return DownloadsLeft(of_run, said if of_run == 0 else "")
+    return DownloadsLeft(of_run, limit_is_reached(most or 0) if of_run == 0 else "")
 
 
 def _month_says(n_clips: int, month: MonthLeft) -> str:

@@ -21,7 +21,7 @@ from core.pipeline.janitor import WorkerLost, is_live
 from core.rules.prices import dollars
 from core.store.database import Database
 from core.store.dialects import take_turns
-from core.store.ledger_rows import spent_usd
+from core.store.ledger_rows import DOWNLOAD, n_downloads, spent_usd
 from core.store.tables import ledger
 from core.timing import now
 
@@ -51,7 +51,14 @@ class Ledger:
         self._lock = threading.Lock()
 
     def call(
-        self, call: PaidCall, perform: Callable[[], Answer], *, run_id: str, policy: DoubtPolicy, budget_usd: float | None = None
+        self,
+        call: PaidCall,
+        perform: Callable[[], Answer],
+        *,
+        run_id: str,
+        policy: DoubtPolicy,
+        budget_usd: float | None = None,
+        max_downloads: int | None = None,
     ) -> Answer:
         """The answer to `call`: the kept one, or that of `perform`, which is called at most once.
 
@@ -61,20 +68,23 @@ class Ledger:
 
         Args:
             budget_usd: what all calls of the run may cost in all, over its resumes; None for no limit. A kept answer is free.
+            max_downloads: how many downloads the run may ask for in all, those in doubt included; None for no limit.
 
         Raises: what `perform` raises; ProviderUnavailable for a doubt that the policy keeps; WorkerLost; BudgetReached where
         the call might pass the limit: nothing is made, nothing recorded.
         """
         while True:
             with self._lock:
-                known, entry_id = self._look(call, run_id, policy, budget_usd)
+                known, entry_id = self._look(call, run_id, policy, budget_usd, max_downloads)
             if known is not None:
                 return known
             if entry_id is not None:
                 return self._perform(entry_id, perform)
             time.sleep(POLL_S)
 
-    def _look(self, call: PaidCall, run_id: str, policy: DoubtPolicy, budget_usd: float | None) -> tuple[Answer | None, int | None]:
+    def _look(
+        self, call: PaidCall, run_id: str, policy: DoubtPolicy, budget_usd: float | None, max_downloads: int | None
+    ) -> tuple[Answer | None, int | None]:
         """The kept answer, or the entry of a new intent, or neither: an equal call is in flight."""
         newest = select(ledger).where(ledger.c.call_key == call.key).order_by(ledger.c.attempt.desc()).limit(1)
         with self._database.read() as connection:
@@ -99,6 +109,8 @@ class Ledger:
                 if state != "in_doubt" or policy is DoubtPolicy.REPEAT:
                     if budget_usd is not None:
                         _refuse_beyond(connection, run_id, call.expected_usd, budget_usd)
+                    if max_downloads is not None and call.operation == DOWNLOAD:
+                        _refuse_download_beyond(connection, run_id, max_downloads)
                     return None, self._intend(connection, call, run_id, 1 if row is None else row.attempt + 1)
         except IntegrityError:  # another worker was faster
             return None, None
@@ -190,6 +202,18 @@ def _refuse_beyond(connection: Connection, run_id: str, expected_usd: float, bud
             f"The run's limit of {dollars(budget_usd)} is reached: {dollars(spent)} are spent or being spent.",
             hint="Launch it with a higher limit; what was judged is kept.",
         )
+
+
+def _refuse_download_beyond(connection: Connection, run_id: str, max_downloads: int) -> None:
+    """Raises: BudgetReached. Holds the run's downloads as `_refuse_beyond` its money."""
+    take_turns(connection, f"downloads {run_id}")
+    if n_downloads(connection, run_id) >= max_downloads:
+        raise BudgetReached(limit_is_reached(max_downloads))
+
+
+def limit_is_reached(max_downloads: int) -> str:
+    """Why a run downloads no more, for people."""
+    return "The run's limit of 1 download is reached" if max_downloads == 1 else f"The run's limit of {max_downloads} downloads is reached"
 
 
 def _kept(row: Any, call: PaidCall) -> Answer:

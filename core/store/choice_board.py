@@ -18,7 +18,7 @@ from core.model.runs import RunStatus, Stage, WordState
 from core.store.choice_tables import run_choices
 from core.store.reviews import passes_rule
 from core.store.runs import set_run_clip
-from core.store.tables import clips, ledger, mappings, proposals, run_clips, run_words, runs, words
+from core.store.tables import clips, mappings, proposals, run_clips, run_words, runs, words
 from core.timing import now
 
 OPEN = (WordState.QUEUED, WordState.WORKING)
@@ -157,14 +157,6 @@ def n_chosen_unfetched(connection: Connection, run_id: str | None = None) -> int
         return int(connection.execute(query.where(run_clips.c.run_id == run_id)).scalar_one())
     running = select(runs.c.run_id).where(runs.c.status == RunStatus.RUNNING)
     return int(connection.execute(query.where(run_clips.c.run_id.in_(running))).scalar_one())
-
-
-def n_downloads(connection: Connection, run_id: str) -> int:
-    """Downloads that the run has asked for, those in flight and in doubt included; a definite refusal was none."""
-    query = select(func.count()).where(
-        ledger.c.run_id == run_id, ledger.c.operation == "download", ledger.c.state.in_(("intended", "done", "in_doubt"))
-    )
-    return int(connection.execute(query).scalar_one())
 
 
 def n_waiting_clips(connection: Connection, run_id: str) -> int:

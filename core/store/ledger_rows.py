@@ -8,6 +8,9 @@ from sqlalchemy import Connection, and_, case, func, select
 
 from core.store.tables import ledger
 
+DOWNLOAD = "download"
+"""The operation of which a run may have a limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerTotals:
@@ -53,6 +56,13 @@ def spent_usd(connection: Connection, run_id: str) -> float:
     counts = ledger.c.state.in_(("intended", "done", "in_doubt"))
     paid = func.coalesce(ledger.c.cost_usd, ledger.c.expected_usd)
     return float(connection.execute(select(func.coalesce(func.sum(paid), 0.0)).where(ledger.c.run_id == run_id, counts)).scalar_one())
+
+
+def n_downloads(connection: Connection, run_id: str) -> int:
+    """Downloads that the run has asked for, those in flight and in doubt included; a definite refusal was none."""
+    counts = ledger.c.state.in_(("intended", "done", "in_doubt"))
+    query = select(func.count()).where(ledger.c.run_id == run_id, ledger.c.operation == DOWNLOAD, counts)
+    return int(connection.execute(query).scalar_one())
 
 
 def is_answered(connection: Connection, call_key: str) -> bool:

@@ -204,6 +204,23 @@ def test_a_months_downloads_that_are_used_up_leave_the_words_waiting_and_said_so
     world.check(heard.text)
 
 
+def test_a_runs_downloads_are_not_passed_by_those_that_are_made_again(make: Make, heard: Logged) -> None:
+    """A download that broke off may count: each try is one, whatever was chosen before it."""
+    words = list_words(4)
+    world = make(words=words, corpus=one_line_each(words, n_lines=3), judge=all_good)
+    world.clipcafe.misbehave("download", *[Cafe.CUT] * 4)
+    summary = world.discover(want=1, max_downloads=2)
+    assert world.clipcafe.answered["download"] == summary.downloads == 2
+    assert (summary.status, summary.words["failed"]) == ("waiting_for_quota", 0)
+    waiting = [row for row in world.app.discovery.words(summary.run_id) if row.state == "waiting_for_quota"]
+    assert any(row.reason == "The run's limit of 2 downloads is reached" for row in waiting)
+    world.check(heard.text)
+    assert world.resume(summary.run_id).downloads == 2, "resuming does not raise the limit"
+    world.clipcafe._misbehaviours.clear()
+    assert world.discover(want=1).words["done"] == 4
+    world.check(heard.text)
+
+
 def test_a_months_requests_that_are_used_up_leave_the_words_waiting(make: Make, heard: Logged) -> None:
     words = list_words(5)
     world = make(words=words, corpus=one_line_each(words), judge=all_good, CLIPCAFE_REQUESTS_PER_MONTH="4")
