@@ -10,18 +10,19 @@ from typing import TypeGuard
 from sqlalchemy import Connection, select
 
 from core.errors import ModelMissing, StoreError, UnsupportedMedia, WordreelError
-from core.model.clips import Clip
+from core.model.clips import Clip, Source
 from core.model.reviews import MappingState
 from core.model.runs import Stage
-from core.model.transcripts import CORRECTION, Transcript
+from core.model.transcripts import CORRECTION, Cue, Transcript
 from core.pipeline.bench import Bench, digest
 from core.pipeline.fetch import each_clip
 from core.pipeline.progress import WordTask, load_task, say
 from core.pipeline.work import WordEnd
 from core.ports import BatchTranscriber, Recognition, Transcriber
+from core.rules.cues import spoken_cues
 from core.store import runs as run_rows
 from core.store.clips import load_clip, set_clip
-from core.store.media_rows import find_transcript, load_transcript, save_transcript
+from core.store.media_rows import find_transcript, load_facts, load_transcript, save_transcript
 from core.store.tables import mappings
 
 Faults = Mapping[str, WordreelError]
@@ -116,13 +117,24 @@ def transcribe_clip(bench: Bench, task: WordTask, clip: Clip, faults: Faults | N
         raise faults[clip.media_id]
     if known is None:
         path = bench.media_files.local_path(clip.media_id)
-        recognition = transcriber.transcribe(path, language=task.word.language, known_cues=clip.cues)
+        recognition = transcriber.transcribe(path, language=task.word.language, known_cues=_known_cues(bench, clip))
         transcript = as_transcript(clip.media_id, recognition)
         known = transcript.transcript_id
         with bench.database.write() as connection:
             save_transcript(connection, transcript)
     with bench.database.write() as connection:
         set_clip(connection, clip.clip_id, transcript_id=known)
+
+
+def _known_cues(bench: Bench, clip: Clip) -> tuple[Cue, ...]:
+    """What is known to be spoken in the clip. Of ClipCafe's subtitles only that; a line that came without times is one long cue."""
+    if clip.source is not Source.CLIPCAFE:
+        return clip.cues
+    if cues := spoken_cues(clip.cues):
+        return cues
+    with bench.database.read() as connection:
+        duration_s = load_facts(connection, clip.media_id or "").duration_s
+    return spoken_cues([Cue(0.0, duration_s, clip.spoken)])
 
 
 def _is_settled(connection: Connection, clip: Clip) -> bool:

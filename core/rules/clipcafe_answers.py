@@ -95,9 +95,9 @@ def _own_fields(row: object) -> Mapping[str, object]:
 
 
 def read_link(raw: Mapping[str, object]) -> str:
-    """The download link, with its keys: for memory alone. Empty where there is none."""
+    """The download link, with its keys: for memory alone. Empty where there is none, or only `N/A`."""
     named = (raw.get(name) for name in LINK_NAMES)
-    return next((value.strip() for value in named if isinstance(value, str) and value.strip()), "")
+    return next((value.strip() for value in named if isinstance(value, str) and value.strip().casefold() not in _NOTHING), "")
 
 
 def read_slug(raw: Mapping[str, object]) -> str:

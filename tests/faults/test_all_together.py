@@ -17,7 +17,10 @@ from tests.loopback.fault_world import FaultWorld, all_good, has_ended, one_line
 from tests.loopback.openai import Misbehaviour as Model
 from tests.loopback.paid_corpus import list_words
 
-SLOW_MODEL = {Model.ENDLESS_AFTER, Model.GZIP_BOMB_AFTER, Model.NO_WORD_TIMES_AFTER, Model.ODD_TIMES_AFTER, Model.CREDIT_LINE_AFTER}
+SLOW_MODEL = {
+    Model.ENDLESS_AFTER, Model.GZIP_BOMB_AFTER, Model.NO_WORD_TIMES_AFTER, Model.ODD_TIMES_AFTER, Model.CREDIT_LINE_AFTER,
+    Model.NO_SEGMENTS_AFTER,
+}  # fmt: skip
 SLOW_CAFE = {Cafe.GZIP_BOMB, Cafe.HUGE, Cafe.ENDLESS}
 """Each has its own test; here they would cost the processor that the others need."""
 

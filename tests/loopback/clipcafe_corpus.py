@@ -103,6 +103,19 @@ class CorpusClip:
         }
 
 
+OLD_NAMES = {
+    "clipID": "clip_id", "title": "clip_title", "slug": "clip_slug", "duration": "duration_seconds", "imdb": "imdb_id",
+    "download": "download_url",
+}  # fmt: skip
+"""What older metadata files call a field."""
+
+
+def in_old_names(raw: dict[str, object]) -> dict[str, object]:
+    """The same fields as older metadata files have them, with those that only they had."""
+    old = {OLD_NAMES.get(name, name): value for name, value in raw.items()}
+    return old | {"vocabulary_word": "refer", "video_index": 3, "file_path": "/videos/refer_3.mp4", "file_size_mb": 1.4}
+
+
 def make_corpus(words: Sequence[str], *, clips_a_word: int = 10, n_films: int = 40, seed: int = 1) -> list[CorpusClip]:
     """At least `clips_a_word` hits for each word, several words a clip; some only in the script, some twice, some wrongly stated."""
     chance = random.Random(seed)

@@ -62,6 +62,7 @@ class Misbehaviour(StrEnum):
     CREDIT_LINE_AFTER = "credit_line_after"
     NO_WORD_TIMES_AFTER = "no_word_times_after"
     ODD_TIMES_AFTER = "odd_times_after"
+    NO_SEGMENTS_AFTER = "no_segments_after"
 
 
 def _error(message: str, kind: str, code: str | None = None) -> bytes:
@@ -249,6 +250,8 @@ class LoopbackOpenAI:
             heard = {"text": line, "duration": 4.0, "words": words, "segments": [_segment(line, 0.0, 3.9, 0.55, -0.7)]}
         if how is Misbehaviour.NO_WORD_TIMES_AFTER:
             heard = {name: value for name, value in heard.items() if name != "words"}
+        if how is Misbehaviour.NO_SEGMENTS_AFTER:
+            heard = {name: value for name, value in heard.items() if name != "segments"}
         if how is Misbehaviour.ODD_TIMES_AFTER:
             odd = [{"word": "odd", "start": "NaN", "end": 1}, {"word": "late", "start": -3, "end": 10**400}, {"word": None}, 7]
             heard = heard | {"words": heard["words"] + odd, "segments": [*heard["segments"], None, {"start": None}]}

@@ -104,6 +104,12 @@ def test_every_field_can_be_nothing_or_missing(nothing: object) -> None:
     assert parse_hit({})[0] is None
 
 
+@pytest.mark.parametrize("nothing", [None, "", " ", "N/A", "null", 7, [], {}])
+def test_a_link_that_is_none_is_none(nothing: object) -> None:
+    assert read_link({"download": nothing}) == ""
+    assert read_link({"download": nothing, "download_url": "https://x.example/?key=1"}) == "https://x.example/?key=1"
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
