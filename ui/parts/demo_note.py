@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ui.parts.markup import div, el, icon, show, span
+from ui.parts.redrawn import redrawn
 
 if TYPE_CHECKING:
     from core.wiring import App
@@ -17,7 +18,7 @@ EVERY_S = 1.0
 def draw_demo_note(app: App) -> None:
     """One line while the demo is made; when it is ready the page is drawn anew. Otherwise nothing."""
     if app.demo.state().state == "making":
-        st.fragment(_draw, run_every=EVERY_S)(app)
+        redrawn(_draw, EVERY_S, app)
 
 
 def _draw(app: App) -> None:

@@ -17,6 +17,7 @@ from ui.parts.discover_spent import draw_spent
 from ui.parts.discover_words import draw_words
 from ui.parts.figures import count
 from ui.parts.markup import Markup, chip, div, icon, meter, show, span
+from ui.parts.redrawn import redrawn
 from ui.parts.ways import way_button
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ STATUS = {
 def draw_run(app: App, run_id: str, runs: Sequence[RunRow]) -> None:
     """Draw one run; while it moves, it is drawn anew every second. Raises: NotFound."""
     is_moving = read_progress(app.database, run_id).is_moving
-    st.fragment(_draw, run_every=EVERY_S if is_moving else None)(app, run_id, runs, is_moving)
+    redrawn(_draw, EVERY_S if is_moving else None, app, run_id, runs, is_moving)
 
 
 def _draw(app: App, run_id: str, runs: Sequence[RunRow], was_moving: bool) -> None:

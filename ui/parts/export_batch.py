@@ -13,6 +13,7 @@ from ui.cli.session import actor
 from ui.parts import page
 from ui.parts.figures import count, duration, moment, size
 from ui.parts.markup import Markup, chip, div, el, facts, icon, link, meter, show, span, state, table
+from ui.parts.redrawn import redrawn
 
 if TYPE_CHECKING:
     from core.wiring import App
@@ -38,7 +39,7 @@ READ_BACK = {
 def draw_batch(app: App, summary: BatchSummary, *, is_production: bool) -> None:
     """The newest batch; while it is open it is read anew every second."""
     is_open = summary.ended_at is None
-    st.fragment(_draw, run_every=EVERY_S if is_open else None)(app, summary.batch_id, is_open, is_production)
+    redrawn(_draw, EVERY_S if is_open else None, app, summary.batch_id, is_open, is_production)
 
 
 def _draw(app: App, batch_id: str, was_open: bool, is_production: bool) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from core.model.runs import RunStatus
 from ui.cli.session import actor
 from ui.parts.discover_limiter import limits_of
+from ui.parts.redrawn import redrawn
 
 if TYPE_CHECKING:
     from core.services.run_now import SourceLimits
@@ -19,9 +20,12 @@ EVERY_S = 2.0
 ICONS = {"judge": "psychology", "transcriber": "hearing", "source": "movie", "settings": "error", "target": "cloud_upload"}
 
 
-@st.fragment(run_every=EVERY_S)
 def draw_sidebar_foot(app: App) -> None:
     """The running run, workers alive, who you are, how far the demo is; read anew by itself."""
+    redrawn(_draw_side, EVERY_S, app)
+
+
+def _draw_side(app: App) -> None:
     from core.pipeline.janitor import live_workers
 
     lines = []
@@ -50,9 +54,12 @@ def _line(icon: str, text: str, *, is_bad: bool = False) -> str:
     return f'<div class="{kind}"><span class="wordreel-icon" aria-hidden="true">{icon}</span><span>{escape(text)}</span></div>'
 
 
-@st.fragment(run_every=EVERY_S)
 def draw_page_foot(app: App) -> None:
     """The last line: judge, recogniser, source with what is left of its month, target; read anew by itself."""
+    redrawn(_draw_foot, EVERY_S, app)
+
+
+def _draw_foot(app: App) -> None:
     limits = limits_of(app)
     uses = {"source": source_line(limits)} if limits is not None else {}
     parts = "".join(

@@ -14,6 +14,7 @@ from ui.parts import page
 from ui.parts.figures import count
 from ui.parts.library_films import films_table
 from ui.parts.markup import div, el, icon, meter, show, span, state, table
+from ui.parts.redrawn import redrawn
 
 if TYPE_CHECKING:
     from core.store.runs import JobRow
@@ -88,7 +89,7 @@ def _follow(app: App, job_id: str) -> None:
     except NotFound as error:
         page.error_box(error)
         return
-    st.fragment(_draw_job, run_every=EVERY_S if is_open else None)(app, job_id, is_open)
+    redrawn(_draw_job, EVERY_S if is_open else None, app, job_id, is_open)
 
 
 def _draw_job(app: App, job_id: str, was_open: bool) -> None:
