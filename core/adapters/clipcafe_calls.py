@@ -11,7 +11,7 @@ from threading import local
 import httpx
 
 from core.adapters.clipcafe_line import Line, Place
-from core.errors import NotSent, ProviderError, ProviderUnavailable, QuotaReached, RateLimited
+from core.errors import BadAnswer, NotSent, ProviderError, ProviderUnavailable, QuotaReached, RateLimited
 from core.model.calls import Answer, PaidCall
 from core.ports import CallLedger
 from core.store.database import Database
@@ -177,7 +177,8 @@ class CountedCalls:
         gate = Gate(limits, self._line, place, self._on_wait)
         self._here.was_performed = False
         downloads_month = ""
-        is_delivered = False
+        is_delivered, may_count = False, False
+        """Something came, from whatever host; something may have come where a request went out to ClipCafe."""
         try:
             if not self.is_answered(call):
                 if is_download:
@@ -195,12 +196,13 @@ class CountedCalls:
         except (QuotaReached, RateLimited, SlotMissed, NotSent):
             raise
         except ProviderError as error:
-            is_delivered = isinstance(error, ProviderUnavailable) or error.code == "bad_answer"
+            is_delivered = self._here.was_performed and isinstance(error, BadAnswer)
+            may_count = isinstance(error, ProviderUnavailable)
             raise
         except BaseException:
-            is_delivered = True  # nobody knows
+            may_count = True  # nobody knows
             raise
         finally:
-            if downloads_month and not (gate.is_sent and is_delivered):
+            if downloads_month and not is_delivered and not (gate.is_sent and may_count):
                 limits.downloads.give_back(downloads_month)
             gate.close()

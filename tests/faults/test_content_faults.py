@@ -175,6 +175,22 @@ def test_a_link_that_leads_inside_reaches_nobody_and_fails_its_clip_alone(make: 
         world.check(heard.text)
 
 
+def test_a_clip_that_comes_from_another_host_counts_as_a_download_of_the_month(
+    make: Make, heard: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link may lead there at once: ClipCafe is asked for nothing, and the plan counts the clip all the same."""
+    monkeypatch.setitem(ClipCafeSource.__init__.__kwdefaults__, "resolve", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(safe_address, "is_public", lambda address: True)
+    with Canary() as elsewhere:
+        words = list_words(2)
+        world = make(words=words, corpus=one_line_each(words), judge=all_good, cafe=Misleading, CLIPCAFE_DOWNLOADS_PER_MONTH="9")
+        world.clipcafe.leads = {f"{words[0]}-0": f"http://films.example:{elsewhere.port}/film.mp4"}  # type: ignore[attr-defined]
+        summary = world.discover(want=1)
+        assert (summary.words["done"], len(elsewhere.asked), world.clipcafe.answered["download"]) == (2, 1, 1)
+        assert (world.app.limits.downloads.state().n_used, world.app.limits.requests.state().n_used) == (2, 3)
+        assert world.clipcafe.key not in elsewhere.asked[0]
+
+
 @pytest.mark.parametrize("fault", ["not found", "does not answer"])
 def test_a_link_to_a_host_that_is_not_there_fails_its_clip_alone_and_the_run_ends(
     make: Make, heard: Logged, monkeypatch: pytest.MonkeyPatch, fault: str
