@@ -49,11 +49,5 @@ class Span:
     def duration_s(self) -> float:
         return self.end_s - self.start_s
 
-    def holds(self, moment_s: float) -> bool:
-        return self.start_s <= moment_s < self.end_s
-
     def overlap_s(self, other: Span) -> float:
         return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
-
-    def shifted(self, by_s: float) -> Span:
-        return Span(self.start_s + by_s, self.end_s + by_s)

@@ -29,8 +29,6 @@ class AlignedPart:
     end_s: float
     score: float
     """Mean log likelihood a frame, relative to the best sound that the model knows for that frame; 0 is perfect."""
-    shortest_phone_s: float
-    n_phones: int
     worst_phone: float
     """The lowest of its phones' scores a frame."""
 
@@ -96,8 +94,6 @@ class AlignmentSearch:
                     start_s=word.start * FRAME_S,
                     end_s=(word.start + word.duration) * FRAME_S,
                     score=sum(score for _, score in phones) / n_frames,
-                    shortest_phone_s=min(duration for duration, _ in phones) * FRAME_S,
-                    n_phones=len(phones),
                     worst_phone=min(score / max(1, duration) for duration, score in phones),
                 )
             )

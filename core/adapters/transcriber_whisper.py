@@ -6,6 +6,9 @@ silence, and what it heard would then prove nothing about the captions.
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -176,23 +179,13 @@ def find_model(model_name: str) -> Path:
         raise _missing(model_name) from error
 
 
-def fetch_model(model_name: str) -> Path:
-    """Fetch a named model from its hub (`MODEL_SIZES`) and return its folder. Raises: ModelMissing, Refused."""
-    from faster_whisper.utils import download_model
-
-    try:
-        return _checked(Path(download_model(model_name)))
-    except (ValueError, OSError) as error:
-        raise ModelMissing(
-            f"The Whisper model {model_name!r} could not be fetched: {error}", hint="Check the name and the network."
-        ) from error
-
-
 def _missing(model_name: str) -> ModelMissing:
     size = MODEL_SIZES.get(model_name, "")
+    fetch = f"from faster_whisper import download_model; download_model({json.dumps(model_name)})"
     return ModelMissing(
         f"The Whisper model {model_name!r} is not on this machine.",
-        hint=f"Fetch it with python run.py setup{f' ({size})' if size else ''}, or set WHISPER_MODEL to a folder with a CTranslate2 model.",
+        hint=f"Fetch it{f' ({size})' if size else ''} with {sys.executable} -c {shlex.quote(fetch)}, "
+        "or set WHISPER_MODEL to a folder with a CTranslate2 model.",
         provider="faster_whisper",
         model=model_name,
     )

@@ -113,7 +113,7 @@ class RunControl:
         self.start_job(job_id)
 
     def cancel_job(self, job_id: str) -> None:
-        """Stop a job: at once if it waits, else when its function next asks `is_job_cancelled`."""
+        """Stop a job: at once if it waits, else when its function next looks at its row."""
         with self._database.write() as connection:
             connection.execute(
                 update(jobs).where(jobs.c.job_id == job_id, jobs.c.status.in_(OPEN_JOB)).values(status="cancelled", updated_at=now())
@@ -183,12 +183,6 @@ class RunControl:
         self._engine.withdraw_words(run_id)
         with self._database.read() as connection:
             return RunStatus(_run(connection, run_id).status)
-
-
-def is_job_cancelled(database: Database, job_id: str) -> bool:
-    """For a job's function to ask between its steps."""
-    with database.read() as connection:
-        return bool(connection.execute(select(jobs.c.status).where(jobs.c.job_id == job_id)).scalar_one() == "cancelled")
 
 
 def _run(connection: Connection, run_id: str, *, is_held: bool = False) -> Row[str, int]:

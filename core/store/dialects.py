@@ -15,16 +15,16 @@ from sqlalchemy.engine import Engine
 
 from core.errors import DatabaseUnavailable
 
-SAFE_WAL = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
-"""SQLite builds in which two processes that checkpoint at once lose nothing. Source: DESIGN.md, The engine."""
-
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ncpfs", "glusterfs", "fuse.glusterfs"}
 )
 
 
 def can_use_wal(version: tuple[int, int, int]) -> bool:
-    """Whether this SQLite may use a write-ahead log with several processes."""
+    """Whether this SQLite loses nothing when two processes checkpoint its write-ahead log at once.
+
+    Source: DESIGN.md, The engine: 3.51.3 and later, and of the older lines 3.44.6 and 3.50.7.
+    """
     return version >= (3, 51, 3) or (version[:2] == (3, 50) and version >= (3, 50, 7)) or (version[:2] == (3, 44) and version >= (3, 44, 6))
 
 

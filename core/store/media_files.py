@@ -101,14 +101,6 @@ class MediaFiles:
         """Raises: InvalidInput when that is no media_id."""
         return self._size_of(self._key(media_id)) is not None
 
-    def read_range(self, media_id: str, start: int, stop: int) -> bytes:
-        """The bytes `[start, stop)`, fewer at the end of the media. Raises: NotFound, InvalidInput."""
-        if not 0 <= start <= stop:
-            raise InvalidInput(f"{start} to {stop} is no range of bytes.", hint="Give a start at or before the end.")
-        with self.open(media_id) as file:
-            file.seek(start)
-            return file.read(stop - start)
-
     def local_path(self, media_id: str) -> Path:
         """A local file with these bytes, for a decoder: the media itself, or a checked copy in the cache. Never change it.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, select
 
 from core.errors import NotFound
 from core.model.media import Film, MediaFacts
@@ -165,10 +165,3 @@ def load_transcripts(connection: Connection, transcript_ids: Iterable[str]) -> d
         )
         for row in connection.execute(query)
     }
-
-
-def forget_media(connection: Connection, media_ids: Iterable[str]) -> None:
-    """Remove the rows of stored media whose bytes were given up (demo data only)."""
-    wanted = list(media_ids)
-    connection.execute(delete(transcripts).where(transcripts.c.media_id.in_(wanted)))
-    connection.execute(delete(media).where(media.c.media_id.in_(wanted)))

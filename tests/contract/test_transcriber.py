@@ -5,6 +5,8 @@ against a loopback server, the fake, and some of them aligned.
 from __future__ import annotations
 
 import pickle
+import shlex
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -135,6 +137,8 @@ def test_whisper_without_its_model(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match="'small.en' is not on this machine") as caught:
         find_model("small.en")
     assert "480 MB" in caught.value.hint
+    code = 'from faster_whisper import download_model; download_model("small.en")'
+    assert shlex.join([sys.executable, "-c", code]) in caught.value.hint
     with pytest.raises(ModelMissing, match="no CTranslate2 model"):
         find_model(str(tmp_path))
 

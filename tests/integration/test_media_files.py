@@ -59,12 +59,6 @@ def test_the_layout_is_two_letters_and_the_hash(tmp_path: Path, clip: Path):
     assert found == [Path(MEDIA_ID[:2]) / f"{MEDIA_ID}.mp4"]
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0, 0), (0, 1), (1000, 5000), (len(DATA) - 1, len(DATA) + 99), (len(DATA) + 5, len(DATA) + 9)])
-def test_ranges_are_half_open_and_end_with_the_media(files: MediaFiles, clip: Path, start: int, stop: int):
-    files.put(clip)
-    assert files.read_range(MEDIA_ID, start, stop) == DATA[start:stop]
-
-
 def test_media_that_are_not_there(files: MediaFiles, tmp_path: Path):
     other = "0" * 64
     assert not files.exists(other)
