@@ -129,7 +129,7 @@ class Coverage:
         with self._database.read() as connection:
             exam = connection.execute(select(bundles.c.exam).where(bundles.c.name == bundle)).scalar_one_or_none()
             if exam is None:
-                raise NotFound(f"There is no bundle {bundle!r}.")
+                raise NotFound(f"There is no bundle {bundle!r}.", hint="`python run.py vocab list` shows them.")
             facts = self._facts(target)
             query = (
                 select(facts, words.c.text, bundle_words.c.rank, word_levels.c.level)

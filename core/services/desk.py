@@ -92,7 +92,7 @@ class Desk:
         with self._database.read() as connection:
             clip = clip_rows.load_clip(connection, clip_id)
             if clip.media_id is None or clip.transcript_id is None:
-                raise NotFound(f"Clip {clip_id} was not fetched yet.")
+                raise NotFound(f"Clip {clip_id} was not fetched yet.", hint="It can be judged once its run has fetched it.")
             transcript = media_rows.load_transcript(connection, clip.transcript_id)
             origin = media_rows.load_transcript(connection, transcript.parent_id) if transcript.parent_id else transcript
             facts = media_rows.load_facts(connection, clip.media_id)
@@ -163,7 +163,7 @@ class Desk:
         """
         text = " ".join(text.split())
         if not text or len(text) > 2000 or "\x00" in text:
-            raise InvalidInput("The spoken text has 1 to 2,000 characters and no NUL.")
+            raise InvalidInput("The spoken text has 1 to 2,000 characters and no NUL.", hint="Type what is said in the clip.")
         key = idempotency_key or uuid4().hex
         with self._database.read() as connection:
             clip = clip_rows.load_clip(connection, clip_id)

@@ -273,7 +273,7 @@ def _checked(kind: KeyKind, value: str) -> str:
     """The value as it is kept. Raises: InvalidInput, without the value."""
     value = value.strip(" \t\r\n")
     if not value:
-        raise InvalidInput(f"No {kind.label} was entered.")
+        raise InvalidInput(f"No {kind.label} was entered.", hint="Type or paste it; what was set before is kept.")
     if len(value) > MAX_VALUE_CHARS:
         raise InvalidInput(f"The {kind.label} is longer than {MAX_VALUE_CHARS:,} characters.", hint="Copy it again, the key alone.")
     if not re.fullmatch(r"[\x21-\x7e]+", value):

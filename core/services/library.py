@@ -51,7 +51,7 @@ class Library:
             elif path.exists():
                 files.append(path)
             else:
-                raise NotFound(f"There is no file or folder {path}.")
+                raise NotFound(f"There is no file or folder {path}.", hint="See that its path is typed right; nothing was taken in.")
         payload = {"paths": [str(path) for path in dict.fromkeys(files)], "is_demo": is_demo}
         with self._database.write() as connection:
             job_id = rows.create_job(connection, "ingest", "ingest", payload, actor=actor, total=len(payload["paths"]))  # type: ignore[arg-type]

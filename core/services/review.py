@@ -192,7 +192,7 @@ class Review:
             events = rows.last_visit(connection, actor, visit_id=visit_id, is_redo=kind is DecisionKind.REDO)
             if not events:
                 what = "undo" if kind is DecisionKind.UNDO else "redo"
-                raise NotFound(f"There is nothing to {what}.")
+                raise NotFound(f"There is nothing to {what}.", hint="Only your own last decisions can be taken back, each once.")
             outcomes = []
             for place, event in enumerate(events):
                 outcomes.append(self._reverse(connection, event, kind, actor, f"{key}:{place}"))
@@ -230,7 +230,7 @@ class Review:
             return connection.execute(select(decisions.c.event_id).limit(1)).first() is not None
 
     def today(self, actor: str) -> dict[str, int]:
-        """`{"decided", "approved", "rejected"}` of this actor since midnight UTC, undone ones included as they were made."""
+        """`{"decided", "approved", "rejected"}` of this actor since midnight UTC; what was taken back does not count."""
         with self._database.read() as connection:
             counts = rows.today_counts(connection, actor, now().replace(hour=0, minute=0, second=0, microsecond=0))
         approved, rejected = counts.get(DecisionKind.APPROVE, 0), counts.get(DecisionKind.REJECT, 0)
@@ -285,11 +285,11 @@ def _check(request: DecisionRequest) -> None:
     if unknown:
         raise InvalidInput(f"No reason is called {unknown[0]!r}.", hint=f"There are: {', '.join(RejectReason)}.")
     if request.score is not None and not 0 <= request.score <= 1:
-        raise InvalidInput(f"A score lies between 0 and 1, not {request.score}.")
+        raise InvalidInput(f"A score lies between 0 and 1, not {request.score}.", hint="The desk's keys 1 to 5 are 0.2 to 1.0.")
     if request.kind in (DecisionKind.UNDO, DecisionKind.REDO):
         raise InvalidInput("An undo names no mapping.", hint="Use `review undo`.")
     if "\x00" in request.note or len(request.note) > 4000:
-        raise InvalidInput("A note has at most 4,000 characters and no NUL.")
+        raise InvalidInput("A note has at most 4,000 characters and no NUL.", hint="Shorten it; nothing was decided.")
 
 
 def _refuse_unspoken(connection: Connection, row: MappingRow) -> None:

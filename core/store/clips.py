@@ -60,7 +60,7 @@ def load_clip(connection: Connection, clip_id: int) -> Clip:
     """Raises: NotFound."""
     row = connection.execute(select(clips).where(clips.c.clip_id == clip_id)).first()
     if row is None:
-        raise NotFound(f"There is no clip {clip_id}.")
+        raise NotFound(f"There is no clip {clip_id}.", hint="`python run.py review queue --all` shows those that there are.")
     return _clip(row)
 
 

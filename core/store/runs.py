@@ -294,7 +294,7 @@ def load_job(connection: Connection, job_id: str) -> JobRow:
     """Raises: NotFound."""
     row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).first()
     if row is None:
-        raise NotFound(f"There is no job {job_id}.")
+        raise NotFound(f"There is no job {job_id}.", hint="`python run.py queue status` shows them.")
     return _job(row)
 
 
