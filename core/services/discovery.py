@@ -34,6 +34,10 @@ class WordChoice:
     gaps: str = ""
 
 
+SOURCE_NAMES = {Source.CLIPCAFE: "ClipCafe"}
+MAX_COUNT = 10**9
+MAX_COST_USD = 1e6
+"""Limits beyond these are slips of the keyboard, and none of them is a number that a database or JSON cannot hold."""
 PRODUCTION_HAS_IT = "Production has it"
 """Of a word that ended at the launch."""
 
@@ -66,7 +70,10 @@ class Discovery:
         """
         given = [choice.file is not None, bool(choice.bundle), bool(choice.words), bool(choice.gaps)]
         if sum(given) != 1:
-            raise InvalidInput("A run needs its words from exactly one of: a file, a bundle, typed words, the gaps of a bundle.")
+            raise InvalidInput(
+                "A run needs its words from exactly one of: a file, a bundle, typed words, the gaps of a bundle.",
+                hint="For example --words refer,reveal, or --gaps and a bundle; `python run.py vocab list` shows the bundles.",
+            )
         if choice.file is not None:
             return self._from_file(*choice.file, is_kept=is_kept)
         if choice.words:
@@ -120,11 +127,15 @@ class Discovery:
     def plan(self, chosen: ChosenWords, settings: RunSettings) -> Plan:
         """What the run would cost, with the judge and the recogniser that are in use now. Writes nothing.
 
-        Raises: what freezing the settings raises.
+        Raises: InvalidInput for a limit out of range; what freezing the settings raises.
         """
+        require_limits(settings)
         frozen = self._freeze(replace(settings, bundle=chosen.bundle, is_demo=chosen.is_demo))
         known = self._unfinished(chosen, frozen)
         found = self._planner.plan(self._planner.look(chosen, frozen, own_run=known.run_id if known else ""), frozen)
+        if not self._outside.is_set_up(settings.source):
+            needs = f"No key of {SOURCE_NAMES.get(settings.source, settings.source)} is set: enter one in Settings before the launch."
+            found = replace(found, basis=(needs, *found.basis))
         if known is None:
             return found
         return replace(found, basis=(f"Run {known.number} is this very request and has not ended: it goes on.", *found.basis))
@@ -152,6 +163,7 @@ class Discovery:
         Raises: InvalidInput.
         """
         self.require_source(settings.source)
+        require_limits(settings)
         if chosen.is_demo and settings.source is not Source.LIBRARY:
             raise InvalidInput(f"{chosen.name} is of the demo, and its words are in the demo's films only.", hint="Use --source library.")
         frozen = self._freeze(replace(settings, bundle=chosen.bundle, is_demo=chosen.is_demo))
@@ -259,6 +271,18 @@ class Discovery:
             raise Conflict(
                 f"Run {run.number} has ended ({run.status}); it cannot be {verb}.", hint="`runs retry` begins what failed again."
             )
+
+
+def require_limits(settings: RunSettings) -> None:
+    """Raises: InvalidInput for a limit that no run can hold; ask before a choice of words is kept."""
+    for name, n in (("Hits a word", settings.max_videos), ("Downloads", settings.max_downloads or 0)):
+        if n > MAX_COUNT:
+            raise InvalidInput(f"{name} are at most {MAX_COUNT:,}, not {n}.", hint="Enter a smaller number.")
+    most = settings.max_cost_usd
+    if most is not None and not 0 <= most <= MAX_COST_USD:
+        raise InvalidInput(
+            f"A limit of money is from 0 to {MAX_COST_USD:,.0f} US dollars, not {most:g}.", hint="Leave it away for no limit."
+        )
 
 
 def _nothing_to_do(chosen: ChosenWords, look: Look) -> InvalidInput:

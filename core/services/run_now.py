@@ -11,7 +11,7 @@ from enum import StrEnum
 from core.model.runs import RunStatus, Stage, StopCause, WordState
 from core.services.run_progress import RunProgress
 from core.store.rate_slots import QuotaState, RateState
-from core.store.runs import RunWordRow
+from core.store.runs import RunRow, RunWordRow
 
 ASKS = {"": "search", Stage.KNOWN.value: "search", Stage.SEARCH.value: "search", Stage.FETCH.value: "download"}
 """Stages whose next step is a request to the source; a word that has not begun will be searched."""
@@ -83,6 +83,8 @@ class RunNow:
     """Settings is where a person can do something about it."""
     until: datetime | None = None
     """When a wait for a provider ends."""
+    is_own_limit: bool = False
+    """The run's own limit is reached: only a launch with a higher one goes on."""
 
 
 def what_now(progress: RunProgress, limits: SourceLimits | None, *, n_workers: int, at: datetime, asks: ServerAsks | None = None) -> RunNow:
@@ -177,7 +179,18 @@ def _out_of_quota(progress: RunProgress, limits: SourceLimits | None) -> RunNow:
         name, until = used_up
         says = f"Month’s {name} are used up. {waits}, until {until:%-d %B}."
         return RunNow(NowKind.QUOTA, says, "Resume goes on from there. A higher plan is entered in Settings.", has_remedy=True)
-    return RunNow(NowKind.QUOTA, f"{_most_common_reason(waiting)} {waits}.", "Resume takes up what the limit allows by then.")
+    reason = _most_common_reason(waiting)
+    says = f"{as_sentence(reason)} {waits}."
+    if not _is_own_limit(progress.run, reason):
+        return RunNow(NowKind.QUOTA, says, "Resume takes up what the limit allows by then.")
+    about = "" if "higher limit" in reason else "Launch these words with a higher limit; what was judged is kept."
+    return RunNow(NowKind.QUOTA, says, about, is_own_limit=True)
+
+
+def _is_own_limit(run: RunRow, reason: str) -> bool:
+    """Whether the words wait for what the run itself was told; a month names itself."""
+    has_limit = run.settings.max_downloads is not None or run.settings.max_cost_usd is not None
+    return has_limit and "month" not in reason.lower()
 
 
 def _used_up(limits: SourceLimits | None) -> tuple[str, datetime] | None:
@@ -247,6 +260,11 @@ def span_of(seconds: float) -> str:
     """`4 s`, `3 min`: rounded up, so that nothing is promised too soon."""
     whole_s = max(1, -int(-seconds // 1))
     return f"{whole_s} s" if whole_s < 100 else f"{-(-whole_s // 60)} min"
+
+
+def as_sentence(text: str) -> str:
+    """With a full stop, unless it ends as a sentence does."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _words(n: int) -> str:

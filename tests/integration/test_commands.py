@@ -17,6 +17,7 @@ import pytest
 import typer.main
 
 import run
+from core.model.reviews import RejectReason
 from core.store.database import Database
 from core.store.media_files import MediaFiles
 from tests.conftest import REPO_PATH
@@ -95,6 +96,17 @@ def test_every_command_takes_json_and_is_named_by_both_helps(program, tmp_path):
     assert offered - set(tree.commands) == set(run.OWN_USAGE)
     assert [name for name in tree.commands if f" {name} " not in shown.stdout] == []
     assert not (tmp_path / "home").exists()
+    unbroken = " ".join(shown.stdout.split())
+    assert [name for name in run.OWN_USAGE if f"python run.py {name}" not in unbroken] == []  # the two that run.py answers itself
+
+
+def test_help_speaks_of_what_a_person_types(program, tmp_path):
+    cli = Cli(program, tmp_path / "home")
+    for path in ((), ("serve",), ("vocab", "import"), ("review", "decide")):
+        shown = cli.run(*path, "--help").stdout
+        assert shown.split("Usage: ", 1)[1].startswith(" ".join(("python run.py", *path))), path
+        assert "ui.cli" not in shown and "default: 0" not in shown
+    assert [reason for reason in RejectReason if reason not in shown] == []
 
 
 # Streams and errors --------------------------------------------------------------------------------------------------
@@ -113,7 +125,10 @@ WRONG = [
     (("discover", "--words", "refer", "--source", "tape"), "invalid_input"),
     (("discover", "--words", "refer", "--source", "clipcafe"), "invalid_input"),
     (("discover", "--words", "refer", "--max-cost", "nan"), "usage"),
-    (("discover", "--words", "refer", "--max-videos", LARGE), "usage"),
+    (("discover", "--words", "refer", "--max-videos", LARGE), "invalid_input"),
+    (("discover", "--words", "refer", "--want", "21"), "usage"),
+    (("discover", "--words", "refer", "--max-cost", "inf", "--plan"), "invalid_input"),
+    (("discover", "--words", "refer", "--max-cost", "1e300"), "invalid_input"),
     *(((("runs", verb, "7")), "not_found") for verb in ("show", "cancel", "retry")),
     (("runs", "show", LARGE), "not_found"),
     (("review", "decide", "999", "approve"), "not_found"),
@@ -131,6 +146,7 @@ WRONG = [
     (("ingest", "nowhere"), "not_found"),
     (("queue", "file-status", "nowhere.mp4"), "not_found"),
     (("queue", "cancel", "nosuch"), "not_found"),
+    (("serve", "--port", "0"), "usage"),
     (("worker", "--queues", "nosuch"), "invalid_input"),
     (("serve", "--host", "0.0.0.0"), "refused"),
     (("restore", "nowhere"), "invalid_input"),
@@ -148,6 +164,11 @@ def test_a_command_that_cannot_be_done_says_so_in_one_object_and_changes_nothing
     assert [(" ".join(wrong), error["code"]) for (wrong, _), error in zip(WRONG, errors, strict=True)] == [
         (" ".join(wrong), code) for wrong, code in WRONG
     ]
+    assert [" ".join(wrong) for (wrong, _), error in zip(WRONG, errors, strict=True) if not error["hint"]] == []
+    by_command = {" ".join(wrong): error for (wrong, _), error in zip(WRONG, errors, strict=True)}
+    assert by_command["discover --words refer --want 21"]["hint"] == "`python run.py discover --help` shows what it takes."
+    assert by_command["nosuch"]["hint"] == "`python run.py --help` shows what it takes."
+    assert by_command["queue cancel nosuch"]["message"] == "There is no job and no run 'nosuch'."
     assert not [error for error in errors if "hunter22" in str(error)]
     assert ask(cli.home, held) == before
     assert not (cli.home / "logs").exists()  # none of them was worth a worker
@@ -369,7 +390,7 @@ def test_runs_by_number_and_id_and_a_detached_one_is_taken_up_by_a_worker(filmed
     cli = copy_of(filmed, program, tmp_path)
     assert cli.json("runs") == cli.json("runs", "list") == {"runs": []}
     begun = cli.json("discover", "--words", "surpass,zebra", "--min-score", "0", "--detach")
-    assert set(begun) == RUN_KEYS and set(begun["words"]) == WORD_KEYS
+    assert set(begun) == RUN_KEYS | {"report"} and set(begun["words"]) == WORD_KEYS
     assert (begun["status"], begun["words"]["total"], begun["words"]["done"]) == ("running", 2, 0)
     run_id = begun["run_id"]
     assert cli.json("runs") == {"runs": [{"run_id": run_id, "number": 1, "name": "typed words", "status": "running"}]}

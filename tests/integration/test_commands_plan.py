@@ -60,7 +60,7 @@ def test_a_plan_for_people_and_for_machines_and_nothing_is_written(cli: Cli) -> 
     assert shown[-1] == "Nothing was spent."
     assert "not-a-key" not in done.stdout + done.stderr
     found = paid.json("discover", "--words", "refer,matter", "--plan", "--max-cost", "1")
-    assert set(found) == {field.name for field in fields(Plan)} > OLD_KEYS
+    assert set(found) == {"report", *(field.name for field in fields(Plan))} > OLD_KEYS
     assert (found["source"], found["requests"], found["quota"]["downloads_this_month"]) == ("clipcafe", 8, 1000)
     assert found["expected"]["n"] == 0
     for table in ("words", "bundles", "runs", "searches", "settings_events"):
@@ -79,9 +79,30 @@ def test_without_a_key_own_films_are_meant_and_clipcafe_is_refused(cli: Cli) -> 
     assert ask(cli.home, "SELECT COUNT(*) FROM runs") == [(0,)]
 
 
+def test_a_plan_at_a_source_without_its_key_says_so(cli: Cli) -> None:
+    says = "No key of ClipCafe is set: enter one in Settings before the launch."
+    assert cli.json("discover", "--words", "refer", "--source", "clipcafe", "--plan")["basis"][0] == says
+    assert says not in str(cli.with_settings(**KEYS).json("discover", "--words", "refer", "--source", "clipcafe", "--plan"))
+
+
+def test_rows_that_were_changed_or_refused_are_told_by_plan_and_launch(cli: Cli, tmp_path: Path) -> None:
+    listed = tmp_path / "mine.csv"
+    listed.write_text("word\nrefer.\n1234\n")
+    told = ["line 2: 'refer.' read as 'refer'", "line 3: '1234' refused, no letter in it"]
+    planned = cli.run("discover", "--csv", str(listed), "--plan")
+    assert planned.stderr.splitlines()[1:] == told
+    for more in ("--plan", "--detach"):
+        assert cli.json("discover", "--csv", str(listed), more)["report"] == told
+
+
 def test_a_launch_says_its_plan_first_and_keeps_it(cli: Cli) -> None:
     done = cli.run("discover", "--words", "refer,matter", "--detach")
     assert done.stderr.splitlines() == ["Source: your own films.", "Plan: 2 searches, 0 judge calls, $0.00."]
+    none_alive = "Waiting for a worker. None is alive. `python run.py` starts one; so does `python run.py worker`."
+    assert done.stdout.splitlines()[-1] == none_alive
+    assert cli.run("runs", "show", "1").stdout.splitlines()[-1] == none_alive
+    health = cli.json("queue", "healthchecks", code=2)
+    assert (health["ok"], health["waiting"], health["runs"]) == (False, 0, 1)
     found = cli.json("runs", "show", "1")
     assert (found["plan"]["words"], found["plan"]["searches"], found["is_at_least"], found["notes"]) == (2, 2, False, [])
 
@@ -150,6 +171,15 @@ def test_a_used_up_month_ends_the_command_well_and_says_until_when(app: App, cap
     assert "`python run.py runs resume 1`, or the same command again, goes on." in told
 
 
+def test_a_run_at_its_own_limit_is_launched_with_a_higher_one_and_not_resumed(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    run_id = stopped(app, RunStatus.WAITING_FOR_QUOTA, word=WordState.WAITING_FOR_QUOTA, reason="The run's limit of 3 downloads is reached")
+    follow(app, run_id)
+    told = capsys.readouterr().out
+    says = "The run's limit of 3 downloads is reached. 1 word waits, with its place kept."
+    assert f"{says} Launch these words with a higher limit; what was judged is kept." in told
+    assert "resume" not in told
+
+
 @pytest.mark.parametrize(
     ("cause", "code"), [(StopCause.KEY, 3), (StopCause.CREDIT, 3), (StopCause.PROVIDER, 3), (StopCause.DISK, 2), (StopCause.PERSON, 2)]
 )
@@ -161,7 +191,7 @@ def test_a_pause_says_why_and_how_to_go_on(app: App, capsys: pytest.CaptureFixtu
     assert ended.value.exit_code == code
     told = capsys.readouterr().out
     assert "typed words: paused" in told
-    assert reason in told
+    assert reason in told and ".." not in told
     assert "`python run.py runs resume 1` goes on." in told
 
 

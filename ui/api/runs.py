@@ -11,7 +11,7 @@ from pydantic import Field
 from core.errors import InvalidInput
 from core.model.clips import Source
 from core.model.runs import RunSettings
-from core.services.discovery import WordChoice, summary_json
+from core.services.discovery import WordChoice, require_limits, summary_json
 from core.wiring import App
 from ui.api.review import Body
 
@@ -63,12 +63,14 @@ def runs_router(app: App, actor: Callable[[], str]) -> APIRouter:
             max_cost_usd=body.max_cost,
             min_score=body.min_score,
         )
+        require_limits(settings)
         if not body.plan:
             app.discovery.require_source(settings.source)
         chosen = app.discovery.choose(choice, want=body.want, is_kept=not body.plan)
         if body.plan:
-            return asdict(app.discovery.plan(chosen, settings))
-        return summary_json(app.discovery.summary(app.discovery.launch(chosen, settings, actor=actor())))
+            return {**asdict(app.discovery.plan(chosen, settings)), "report": list(chosen.report)}
+        summary = app.discovery.summary(app.discovery.launch(chosen, settings, actor=actor()))
+        return {**summary_json(summary), "report": list(chosen.report)}
 
     @router.post("/runs/{run_id}/pause")
     def pause(run_id: str) -> dict[str, Any]:

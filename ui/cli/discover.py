@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ui.cli.options import LARGEST, Json
+from ui.cli.options import Json
 from ui.cli.output import OUT
 from ui.cli.plan_lines import full_lines, short_line
 from ui.cli.run_following import answer_run, follow
 from ui.cli.session import actor, opened
+from ui.parts.figures import count
 
 if TYPE_CHECKING:
     from core.model.runs import RunSettings
     from core.services.discovery import WordChoice
+    from core.services.plan_words import ChosenWords
     from core.wiring import App
 
 runs = typer.Typer(help="Runs of discovery.", no_args_is_help=False, invoke_without_command=True)
+MAX_REPORTED = 20
 RunId = Annotated[str, typer.Argument(help="The run's id or number.", metavar="ID")]
 
 
@@ -38,12 +41,8 @@ def discover(
         str, typer.Option(help="clipcafe, or library (your own films). Unset: clipcafe where its key is set, else library.")
     ] = "",
     want: Annotated[int, typer.Option(help="Good clips a word should end with.", min=1, max=20)] = 3,
-    max_videos: Annotated[
-        int, typer.Option("--max-videos", help="Hits a word that are considered, in the source's order.", min=1, max=LARGEST)
-    ] = 100,
-    max_downloads: Annotated[
-        int | None, typer.Option("--max-downloads", help="Stop cleanly after so many downloads.", min=0, max=LARGEST)
-    ] = None,
+    max_videos: Annotated[int, typer.Option("--max-videos", help="Hits a word that are considered, in the source's order.", min=1)] = 100,
+    max_downloads: Annotated[int | None, typer.Option("--max-downloads", help="Stop cleanly after so many downloads.", min=0)] = None,
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", help="Stop before the call that would pass it, in US dollars.", min=0)
     ] = None,
@@ -59,10 +58,10 @@ def discover(
     from core.errors import InvalidInput, NotFound
     from core.model.clips import Source
     from core.model.runs import RunSettings
-    from core.services.discovery import WordChoice
+    from core.services.discovery import WordChoice, require_limits
 
     if csv is not None and not csv.is_file():
-        raise NotFound(f"There is no file {csv}.")
+        raise NotFound(f"There is no file {csv}.", hint="See that its path is typed right.")
     if source not in ("", Source.CLIPCAFE, Source.LIBRARY):
         raise InvalidInput(f"{source!r} is no source.", hint="Use --source library or --source clipcafe.")
     choice = WordChoice(
@@ -78,6 +77,7 @@ def discover(
         settings = RunSettings(
             source=asked, want=want, max_videos=max_videos, max_downloads=max_downloads, max_cost_usd=max_cost, min_score=min_score
         )
+        require_limits(settings)
         if plan:
             _answer_plan(app, choice, settings)
         else:
@@ -92,16 +92,23 @@ def _launch(app: App, choice: WordChoice, settings: RunSettings, *, is_detached:
     """Say what it will cost, start, and follow."""
     app.discovery.require_source(settings.source)
     chosen = app.discovery.choose(choice, want=settings.want)
-    for line in chosen.report:
-        OUT.say(line)
+    _say_report(chosen)
     if not OUT.is_json and chosen.words:
         OUT.say(short_line(app.discovery.plan(chosen, settings), settings))
     run_id = app.discovery.launch(chosen, settings, actor=actor())
     if is_detached:
-        answer_run(app, app.discovery.summary(run_id))
+        answer_run(app, app.discovery.summary(run_id), chosen.report)
         return
     with app.with_worker():
-        follow(app, run_id)
+        follow(app, run_id, chosen.report)
+
+
+def _say_report(chosen: ChosenWords) -> None:
+    """What was changed or refused while the words were read."""
+    for line in chosen.report[:MAX_REPORTED]:
+        OUT.say(line)
+    if len(chosen.report) > MAX_REPORTED:
+        OUT.say(f"and {count(len(chosen.report) - MAX_REPORTED, 'more line')}; --json lists them all.")
 
 
 @runs.callback()
@@ -157,6 +164,8 @@ def cancel(run_id: RunId, json: Json = False) -> None:
 def retry(run_id: RunId, json: Json = False) -> None:
     """Do again just what failed, and wait for it."""
     with opened() as app:
+        if not app.discovery.summary(run_id).words["failed"]:
+            OUT.say("No word of this run failed; nothing is done again.")
         app.discovery.retry(run_id)
         with app.with_worker():
             follow(app, run_id)
@@ -164,5 +173,6 @@ def retry(run_id: RunId, json: Json = False) -> None:
 
 def _answer_plan(app: App, choice: WordChoice, settings: RunSettings) -> None:
     chosen = app.discovery.choose(choice, want=settings.want, is_kept=False)
+    _say_report(chosen)
     found = app.discovery.plan(chosen, settings)
-    OUT.answer(asdict(found), *full_lines(found, chosen.name, settings))
+    OUT.answer({**asdict(found), "report": list(chosen.report)}, *full_lines(found, chosen.name, settings))

@@ -10,6 +10,7 @@ import typer
 from ui.cli.options import LARGEST, Backend, Json
 from ui.cli.output import OUT, is_asking_allowed
 from ui.cli.session import actor, opened
+from ui.parts.figures import count
 
 if TYPE_CHECKING:
     from core.model.export_reports import ExportBatch
@@ -50,7 +51,8 @@ def export(
         if batch.summary.ended_at is None:
             with app.with_worker():
                 batch = _wait(app, batch_id)
-        _answer(batch)
+        has_approved = bool(batch.items or app.exports.preview(backend_url, bundle or None, allow_strong_language).clips)
+        _answer(batch, has_approved=has_approved)
 
 
 @commands.command()
@@ -108,12 +110,12 @@ def _wait(app: App, batch_id: str) -> ExportBatch:
             time.sleep(POLL_S)
 
 
-def _answer(batch: ExportBatch) -> None:
+def _answer(batch: ExportBatch, *, has_approved: bool) -> None:
     summary = batch.summary
     lines = [f"{item.status}: {item.slug} ({', '.join(item.words)}){': ' + item.error if item.error else ''}" for item in batch.items]
     lines.append(f"Batch {summary.number} to {summary.target}: {summary.sent} sent, {summary.failed} failed, {summary.skipped} skipped.")
     if not batch.items:
-        lines = [f"Everything approved is at {summary.target}."]
+        lines = [f"Everything approved is at {summary.target}." if has_approved else "No clip is approved yet; nothing was sent."]
     OUT.answer(batch.as_json(), *lines)
     if summary.failed:
         raise typer.Exit(3)
@@ -122,6 +124,8 @@ def _answer(batch: ExportBatch) -> None:
 def _show_preview(app: App, address: str, bundle: str, allow_strong_language: bool) -> None:
     found = app.exports.preview(address, bundle or None, allow_strong_language)
     lines = [f"{clip.change}: {clip.slug} ({', '.join(clip.words)}). {clip.will}" for clip in found.clips if clip.change != "unchanged"]
-    lines.append(f"{found.n_clips} clips with {found.n_words} words, {found.n_bytes:,} bytes, would go to {found.target}.")
+    lines.append(
+        f"{count(found.n_clips, 'clip')} with {count(found.n_words, 'word')}, {count(found.n_bytes, 'byte')}, would go to {found.target}."
+    )
     lines.append("Nothing was sent.")
     OUT.answer(found.as_json(), *lines)

@@ -13,9 +13,13 @@ from core.errors import InvalidInput, StoreError, WordreelError
 from ui.cli import discover, exports, films, review, system, vocab
 from ui.cli.output import INTERRUPTED, OUT, usage_error
 
+PROGRAM = "python run.py"
+"""What a person types."""
+
 app = typer.Typer(
-    name="run.py",
+    name=PROGRAM,
     help="Wordreel turns film clips into vocabulary lessons. Without a command it serves the app.",
+    epilog=f"`{PROGRAM} setup --all` adds the search models' libraries; `{PROGRAM} test` runs every test.",
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -49,11 +53,11 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 shows what it can
-    from typer._click.exceptions import ClickException  # typer carries its own click; its public names lack this one
+    from typer._click.exceptions import ClickException, UsageError  # typer carries its own click; its public names lack these
 
     try:
         _require_text(arguments)
-        code = app(arguments, standalone_mode=False) or 0
+        code = app(arguments, prog_name=PROGRAM, standalone_mode=False) or 0
         if code == INTERRUPTED:  # typer turns Ctrl-C into this
             OUT.interrupted()
         sys.exit(code)
@@ -62,7 +66,8 @@ def main(arguments: list[str] | None = None) -> None:
     except typer.Exit as done:
         sys.exit(done.exit_code)
     except ClickException as error:
-        OUT.fail(usage_error(error.format_message(), "`python run.py --help` shows the commands."))
+        context = error.ctx if isinstance(error, UsageError) else None
+        OUT.fail(usage_error(error.format_message(), f"`{context.command_path if context else PROGRAM} --help` shows what it takes."))
     except (KeyboardInterrupt, typer.Abort):
         OUT.interrupted()
     except BrokenPipeError:

@@ -10,13 +10,14 @@ import typer
 from ui.cli.options import LARGEST, Json
 from ui.cli.output import OUT
 from ui.cli.session import opened
+from ui.parts.figures import count
 
 if TYPE_CHECKING:
     from core.store.runs import JobRow
     from core.wiring import App
 
 commands = typer.Typer(help="Long work: jobs and runs, and who does it.", no_args_is_help=True)
-Id = Annotated[str, typer.Argument(metavar="ID", help="A job's or a run's id.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="A job's id, or a run's id or number.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,7 +37,9 @@ def status(limit: Annotated[int, typer.Option(help="At most so many of each.", m
             {"id": run.run_id, "kind": "run", "status": str(run.status), "detail": run.name, "reason": run.reason}
             for run in app.discovery.runs(limit=limit)
         ]
-    rows = [(row["id"], row["kind"], row["status"], row["detail"] or row["reason"]) for row in [*jobs, *runs]]
+    at_work = ("queued", "running")
+    told = [row["reason"] or (row["detail"] if row["status"] in at_work or row["kind"] == "run" else "") for row in [*jobs, *runs]]
+    rows = [(row["id"], row["kind"], row["status"], text) for row, text in zip([*jobs, *runs], told, strict=True)]
     OUT.table({"jobs": jobs, "runs": runs}, ("Id", "Kind", "Status", "Detail"), rows, empty="No work was ever queued.")
 
 
@@ -88,7 +91,8 @@ def retry(work_id: Id, json: Json = False) -> None:
 
 @commands.command()
 def healthchecks(json: Json = False) -> None:
-    """Who is alive, and what waits."""
+    """Who is alive, and what waits. Exit 2 where something waits and nobody is alive."""
+    from core.model.runs import RunStatus
     from core.pipeline.janitor import worker_health
     from core.store.runs import list_jobs
 
@@ -96,25 +100,34 @@ def healthchecks(json: Json = False) -> None:
         workers = worker_health(app.database)
         with app.database.read() as connection:
             waiting = [job for job in list_jobs(connection, limit=1000) if job.status in ("queued", "running")]
+        n_runs = sum(run.status in (RunStatus.PLANNED, RunStatus.RUNNING) for run in app.discovery.runs(limit=1000))
     live = [worker for worker in workers if worker.is_live]
     document = {
-        "ok": bool(live) or not waiting,
+        "ok": bool(live) or not (waiting or n_runs),
         "workers": [
             {"worker_id": w.worker_id, "is_live": w.is_live, "beat_at": w.beat_at.isoformat(), "queues": list(w.queues)} for w in workers
         ],
         "waiting": len(waiting),
+        "runs": n_runs,
     }
-    OUT.answer(document, f"{len(live)} of {len(workers)} workers are alive; {len(waiting)} jobs wait or run.")
+    work = f"{count(len(waiting), 'job')} and {count(n_runs, 'run')}"
+    says = f"{len(live)} of {count(len(workers), 'worker')} alive; {work} to do."
+    OUT.answer(document, says, *([] if document["ok"] else ["`python run.py` starts a worker; so does `python run.py worker`."]))
     if not document["ok"]:
         raise typer.Exit(2)
 
 
 def _is_job(app: App, work_id: str) -> bool:
+    """Whether it is a job; else it is a run. Raises: NotFound, where it is neither."""
     from core.errors import NotFound
 
     try:
         app.library.job(work_id)
     except NotFound:
+        try:
+            app.discovery.run(work_id)
+        except NotFound:
+            raise NotFound(f"There is no job and no run {work_id!r}.", hint="`python run.py queue status` shows them.") from None
         return False
     return True
 

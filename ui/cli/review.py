@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.model.reviews import DecisionOutcome
 
 commands = typer.Typer(help="What waits for a person, and decisions.", no_args_is_help=True)
+REASONS = "not_heard, wrong_sense, too_little_context, picture_does_not_help, audio_unclear, offensive, cut_badly, duplicate, other"
 VERBS = ("approve", "reject", "skip", "flag")
 
 
@@ -80,7 +81,7 @@ def decide(
     decision: Annotated[str, typer.Argument(help="approve, reject, skip or flag.")],
     reason: Annotated[
         list[str] | None,
-        typer.Option(help="Why it is rejected: not_heard, wrong_sense …; words of your own count as `other` and stand in the note."),
+        typer.Option(help=f"Why it is rejected: {REASONS}; words of your own count as `other` and stand in the note."),
     ] = None,
     score: Annotated[float | None, typer.Option(help="Your score, 0 to 1.")] = None,
     note: Annotated[str, typer.Option(help="A note.")] = "",

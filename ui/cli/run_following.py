@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,11 +13,13 @@ from ui.parts.figures import count
 
 if TYPE_CHECKING:
     from core.model.runs import RunSummary
-    from core.services.run_now import SourceLimits
+    from core.services.run_now import RunNow, SourceLimits
     from core.services.run_progress import RunProgress
     from core.store.runs import RunRow
     from core.wiring import App
 
+Report = Sequence[str] | None
+"""What was changed or refused while the words were read, a line each; None where no words were."""
 POLL_S = 0.25
 LOOK_S = 1.0
 """What a run waits for is read so often."""
@@ -25,7 +28,7 @@ SAY_S = 30.0
 PROVIDER_EXIT = 3
 
 
-def follow(app: App, run_id: str) -> None:
+def follow(app: App, run_id: str, report: Report = None) -> None:
     """Wait until the run stops moving, and answer. Exit 0 where it ended or waits for a quota; 1, 2 or 3 where it did not get there."""
     from core.model.runs import ENDED_RUN, RunStatus
 
@@ -41,49 +44,59 @@ def follow(app: App, run_id: str) -> None:
                 break
             time.sleep(POLL_S)
     summary = app.discovery.summary(run.run_id)
-    answer_run(app, summary)
+    answer_run(app, summary, report)
     if summary.status not in (RunStatus.SUCCEEDED, RunStatus.WAITING_FOR_QUOTA):
         raise typer.Exit(_exit_code(run))
 
 
-def answer_run(app: App, summary: RunSummary) -> None:
-    """How a run goes, or ended: for people with what it spent beside its plan, and how to go on."""
+def answer_run(app: App, summary: RunSummary, report: Report = None) -> None:
+    """How a run goes, or ended: for people with what it spent beside its plan, and how to go on. `report`: for machines alone."""
+    from core.pipeline.janitor import live_workers
     from core.services.discovery import summary_json
-    from core.services.run_now import what_now
+    from core.services.run_now import as_sentence, what_now
     from core.services.run_progress import read_progress
     from core.services.run_spending import read_spending, spent_lines
     from core.timing import now
     from ui.cli.plan_lines import spent_line
 
     if OUT.is_json:
-        OUT.answer(summary_json(summary))
+        OUT.answer(summary_json(summary) if report is None else {**summary_json(summary), "report": list(report)})
         return
     progress = read_progress(app.database, summary.run_id)
     run, words = progress.run, summary.words
-    standing = what_now(progress, _limits(app, run), n_workers=1, at=now())
+    n_workers = len(live_workers(app.database))
+    standing = what_now(progress, _limits(app, run), n_workers=n_workers, at=now(), asks=app.server_asks())
     lines = [
-        f"Run {run.number} ({run.run_id}), {run.name}: {summary.status}{', ' + run.reason if run.reason else ''}.",
+        as_sentence(f"Run {run.number} ({run.run_id}), {run.name}: {summary.status}{', ' + run.reason if run.reason else ''}"),
         (
             f"{count(words['total'], 'word')}: {words['done']} done, {words['none_found']} without a clip, {words['failed']} failed, "
             f"{words['waiting_for_quota']} waiting, {words['cancelled']} cancelled."
         ),
-        f"{summary.clips} clips, {summary.mappings} proposals, {summary.not_heard} not heard, {summary.elapsed_s:.1f} s.",
+        (
+            f"{count(summary.clips, 'clip')}, {count(summary.mappings, 'proposal')}, {summary.not_heard:,} not heard, "
+            f"{summary.elapsed_s:.1f} s."
+        ),
         *(f"  {failure.word}: failed at {failure.stage}, {failure.reason}" for failure in summary.failed),
         *summary.notes,
         "; ".join(spent_line(line) for line in spent_lines(progress, read_spending(app.database, progress))) + ".",
-        *_how_to_go_on(run, standing.says, standing.about, words["failed"]),
+        *_how_to_go_on(run, standing, words["failed"]),
     ]
     OUT.answer(None, *lines)
 
 
-def _how_to_go_on(run: RunRow, says: str, about: str, n_failed: int) -> list[str]:
+def _how_to_go_on(run: RunRow, standing: RunNow, n_failed: int) -> list[str]:
     from core.model.runs import RunStatus
 
     lines = [f"`python run.py runs retry {run.number}` does just the failed ones again."] if n_failed else []
+    if run.status is RunStatus.RUNNING:
+        lines.append(f"{standing.says} {standing.about}".rstrip())
     if run.status is RunStatus.WAITING_FOR_QUOTA:
-        lines += [f"{says} {about}", f"`python run.py runs resume {run.number}`, or the same command again, goes on."]
+        lines.append(f"{standing.says} {standing.about}".rstrip())
+        if not standing.is_own_limit:
+            lines.append(f"`python run.py runs resume {run.number}`, or the same command again, goes on.")
     if run.status is RunStatus.PAUSED:
-        lines += [*([about] if run.stopped_for not in ("", "person") else []), f"`python run.py runs resume {run.number}` goes on."]
+        is_stopped = run.stopped_for not in ("", "person")
+        lines += [*([standing.about] if is_stopped else []), f"`python run.py runs resume {run.number}` goes on."]
     return lines
 
 

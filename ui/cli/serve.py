@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen at; HOST, else 127.0.0.1.")] = "",
-    port: Annotated[int, typer.Option(help="The port; PORT, else 8501.", min=0, max=65535)] = 0,
+    port: Annotated[int | None, typer.Option(help="The port; PORT, else 8501.", min=1, max=65535)] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the browser.")] = False,
     no_demo: Annotated[bool, typer.Option("--no-demo", help="Make no demo clips on the first start.")] = False,
     json: Json = False,

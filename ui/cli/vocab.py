@@ -10,6 +10,7 @@ import typer
 from ui.cli.options import Json
 from ui.cli.output import OUT
 from ui.cli.session import opened
+from ui.parts.figures import count
 
 commands = typer.Typer(help="Word lists and bundles.", no_args_is_help=True)
 
@@ -34,7 +35,7 @@ def import_list(
     from core.services.vocabulary import checked_name, refuse_demo_name
 
     if not file.is_file():
-        raise NotFound(f"There is no file {file}.")
+        raise NotFound(f"There is no file {file}.", hint="See that its path is typed right.")
     if level and level not in set(Level):
         raise InvalidInput(f"{level!r} is no level.", hint="Use beginner, intermediate or advanced.")
     refuse_demo_name(checked_name(exam))
@@ -44,16 +45,16 @@ def import_list(
         )
     changes = report.difference
     lines = [
-        f"{report.accepted} words of {report.exam}, {report.duplicates} duplicates.",
-        f"{len(report.changed)} rows changed, {len(report.refused)} refused.",
+        f"{count(report.accepted, 'word')} of {report.exam}, {count(report.duplicates, 'duplicate')}.",
+        f"{count(len(report.changed), 'row')} changed, {len(report.refused):,} refused.",
         f"Against the list before: {len(changes.added)} added, {len(changes.removed)} removed, {len(changes.moved)} at another level.",
         *(f"  line {row.line}: {row.before!r} read as {row.after!r}" for row in report.changed[:20]),
         *(f"  line {row.line}: {row.text[:60]!r} refused, {row.reason}" for row in report.refused[:20]),
-        *(f"  {name}: {count} words" for name, count in report.bundles.items()),
+        *(f"  {name}: {count(n, 'word')}" for name, n in report.bundles.items()),
     ]
     n_hidden = max(0, len(report.changed) - 20) + max(0, len(report.refused) - 20)
     if n_hidden:
-        lines.append(f"  and {n_hidden} more rows; --json lists them all.")
+        lines.append(f"  and {count(n_hidden, 'more row')}; --json lists them all.")
     if dry_run:
         lines.append("Nothing was written.")
     OUT.answer(report.as_json(), *lines)
@@ -78,14 +79,16 @@ def coverage(
     ks = sorted({1, 3, at_least})
     with opened() as app:
         found = app.coverage.bundles(bundle, at_least=ks)
-    heads = ("Bundle", "Words", *(f"≥ {k}" for k in ks), "Live", "In review", "Not searched", "None found", "Exhausted", "Failed")
+    reasons = ("in_review", "not_searched", "none_found", "exhausted", "failed", "waiting_for_quota")
+    of_reasons = ("In review", "Not searched", "None found", "Exhausted", "Failed", "Waiting")
+    heads = ("Bundle", "Words", *(f"≥ {k}" for k in ks), "Live", *of_reasons)
     rows = [
         (
             row.bundle,
             row.words,
             *(row.approved[k] for k in ks),
             row.live,
-            *(row.reasons[reason] for reason in ("in_review", "not_searched", "none_found", "exhausted", "failed")),
+            *(row.reasons[reason] for reason in reasons),
         )
         for row in found
     ]
