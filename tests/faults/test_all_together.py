@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 
 import pytest
 
@@ -88,8 +87,6 @@ def test_a_clock_that_jumps_in_mid_run_breaks_no_limit_and_makes_no_call_twice(m
     with world.meanwhile(run_id):
         world.wait_until(lambda: world.clipcafe.n_arrived() >= 5)
         shift[0] = jump_s
-        jumped_s = time.monotonic()
-    assert time.monotonic() - jumped_s < 40
     assert world.states(run_id) == dict.fromkeys(words, "done")
     assert max(world.clipcafe.answered_calls.values()) == 1
     assert world.clipcafe.most_in_a_window() <= 8

@@ -76,6 +76,7 @@ def make_world(
     key: str | None = None,
     time_scale: float = 1.0,
     worker_id: str = "w1",
+    unnamed_wait_s: float = 0.3,
     **named: Any,
 ) -> World:
     database = Database(tmp_path / "home")
@@ -84,7 +85,7 @@ def make_world(
         MonthQuota(database, "clipcafe requests", requests),
         MonthQuota(database, "clipcafe downloads", downloads),
     )
-    calls = CountedCalls(database, RunLedger(database, worker_id), limits, pause_s=0.01, unnamed_wait_s=0.3)
+    calls = CountedCalls(database, RunLedger(database, worker_id), limits, pause_s=0.01, unnamed_wait_s=unnamed_wait_s)
     named.setdefault("timeout_s", 1.0)
     named.setdefault("deadline_s", 2.0)
     named.setdefault("download_limits", DownloadLimits(max_bytes=2_000_000, timeout_s=1.0, deadline_s=2.0))

@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.adapters.clipcafe_calls import TRIES
 from core.errors import (
@@ -27,12 +27,15 @@ from core.errors import (
     QuotaReached,
     RateLimited,
 )
+from core.store.rate_tables import rate_limits
 from core.store.tables import ledger
 from tests.integration.clipcafe_world import World, corpus, make_world
 from tests.loopback.clipcafe import KEY, LoopbackClipCafe
 from tests.loopback.clipcafe import Misbehaviour as Wrong
 from tests.loopback.clipcafe_corpus import make_corpus
 from tests.loopback.clipcafe_films import ClipFilms
+from tests.loopback.commands import wait_until
+from tests.loopback.deaf import deaf_host
 from tests.loopback.invariants import check_integrity, check_no_secret
 
 
@@ -122,10 +125,8 @@ DOUBTFUL = [
 @pytest.mark.parametrize("wrong", DOUBTFUL)
 def test_a_broken_answer_is_in_doubt_and_asked_again(world: World, wrong: Wrong) -> None:
     world.server.misbehave("search", wrong)
-    started_s = time.monotonic()
     hits = world.source.search(world.word("refer"), max_hits=100)
     assert len(hits) == len(world.server.find("refer"))
-    assert time.monotonic() - started_s < 10
     assert world.entries() == [("search", "in_doubt", 1), ("search", "done", 2)]
     assert world.limits.requests.state().n_used == 2
 
@@ -189,6 +190,18 @@ def test_nobody_there_is_not_sent_and_costs_no_quota(tmp_path: Path) -> None:
     world.database.close()
 
 
+def test_a_time_out_before_anything_was_sent_is_definite_and_costs_no_quota(tmp_path: Path) -> None:
+    with deaf_host() as port, LoopbackClipCafe(corpus(), limit=None) as server:
+        server.url = f"http://127.0.0.1:{port}/"
+        world = make_world(tmp_path, server, connect_timeout_s=0.3)
+        with pytest.raises(NotSent, match="cannot be reached"):
+            world.source.search(world.word("refer"), max_hits=100)
+        assert {state for _, state, _ in world.entries()} == {"failed"}
+        assert world.limits.requests.state().n_used == 0
+        world.source.close()
+        world.database.close()
+
+
 def test_an_answer_that_was_packed_unasked_is_understood(world: World) -> None:
     world.server.misbehave("search", Wrong.GZIP)
     assert len(world.source.search(world.word("refer"), max_hits=100)) > 5
@@ -197,55 +210,46 @@ def test_an_answer_that_was_packed_unasked_is_understood(world: World) -> None:
 @pytest.mark.parametrize(
     ("header", "least_s", "most_s"),
     [
-        ("1", 0.9, 3.0),
-        (None, 0.25, 2.0),
-        ("-5", 0.25, 2.0),
-        ("date", 1.0, 4.0),
-        ("soon", 0.25, 2.0),
+        ("60", 30.0, 60.01),
+        ("date", 60.0, 120.0),
+        (None, 10.0, 40.01),
+        ("-5", 10.0, 40.01),
+        ("soon", 10.0, 40.01),
+        ("315360000", 250.0, 300.01),
     ],
 )
-def test_a_429_makes_everybody_wait_and_no_call_is_lost(world: World, header: str | None, least_s: float, most_s: float) -> None:
-    if header == "date":
-        header = format_datetime(datetime.now(UTC) + timedelta(seconds=2.99), usegmt=True)
-    world.server.retry_after = header
-    world.server.misbehave("search", Wrong.RATE_429)
-    other_at: list[float] = []
-    started_s = time.monotonic()
+def test_a_429_makes_everybody_wait_capped_and_shown_and_no_call_is_lost(
+    tmp_path: Path, header: str | None, least_s: float, most_s: float
+) -> None:
+    with LoopbackClipCafe(corpus(), limit=None) as server:
+        world = make_world(tmp_path, server, unnamed_wait_s=40.0)
+        server.retry_after = header
+        if header == "date":
+            server.retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
+        server.misbehave("search", Wrong.RATE_429)
 
-    def another() -> None:
-        time.sleep(0.15)
-        world.source.search(world.word("storm"), max_hits=100)
-        other_at.append(time.monotonic() - started_s)
+        def ask(word: str) -> threading.Thread:
+            asking = threading.Thread(target=lambda: world.source.search(world.word(word), max_hits=100), daemon=True)
+            asking.start()
+            return asking
 
-    thread = threading.Thread(target=another)
-    thread.start()
-    assert len(world.source.search(world.word("refer"), max_hits=100)) > 5
-    took_s = time.monotonic() - started_s
-    thread.join()
-    assert least_s <= took_s <= most_s
-    assert other_at[0] >= least_s
-    assert [state for _, state, _ in world.entries()].count("failed") == 1
-    assert world.n_done("search") == 2
-
-
-def test_a_429_of_ten_years_is_capped_and_shown(world: World) -> None:
-    world.server.retry_after = str(10 * 365 * 86400)
-    world.server.misbehave("search", Wrong.RATE_429)
-    thread = threading.Thread(target=lambda: world.source.search(world.word("refer"), max_hits=100), daemon=True)
-    thread.start()
-    deadline_s = time.monotonic() + 5
-    while (state := world.limits.slots.state()).blocked_until is None and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert state.blocked_until is not None
-    assert 250 < (state.blocked_until - datetime.now(UTC)).total_seconds() <= 301
-    assert "429" in state.blocked_why
-    world.limits.slots.block(0)
-    from core.store.rate_tables import rate_limits
-
-    with world.database.write() as connection:  # let the waiter go, for the test's sake
-        connection.execute(rate_limits.update().values(blocked_until_s=0.0))
-    thread.join(timeout=10)
-    assert world.n_done() == 1
+        askers = [ask("refer")]
+        wait_until(lambda: world.limits.slots.state().blocked_until, "everybody waits")
+        state = world.limits.slots.state()
+        assert state.blocked_until is not None
+        assert least_s <= (state.blocked_until - datetime.now(UTC)).total_seconds() <= most_s
+        assert "429" in state.blocked_why
+        askers.append(ask("storm"))
+        time.sleep(0.3)
+        assert server.n_arrived() == 1, "somebody did not wait"
+        with world.database.write() as connection:  # the wait is over
+            connection.execute(update(rate_limits).values(blocked_until_s=0.0))
+        for asking in askers:
+            asking.join(30)
+        assert [state for _, state, _ in world.entries()].count("failed") == 1
+        assert (world.n_done("search"), server.n_arrived()) == (2, 3)
+        world.source.close()
+        world.database.close()
 
 
 def test_a_quota_of_requests_stops_before_the_call(tmp_path: Path) -> None:

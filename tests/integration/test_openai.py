@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 import threading
-import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -45,6 +44,7 @@ from core.rules.prices import ModelPrice, price_table
 from core.store.database import Database
 from core.store.ledger_rows import totals
 from core.store.tables import ledger
+from tests.loopback.deaf import deaf_host
 from tests.loopback.openai import KEY, LoopbackOpenAI, Misbehaviour, check_strict
 
 M = Misbehaviour
@@ -303,10 +303,8 @@ def test_every_failure_is_classed_and_in_the_ledger(
         return OpenAITranscriber(server, seam).transcribe(film, language="en", known_cues=())
 
     loopback.misbehaviours.append(how)
-    started_s = time.monotonic()
     with paying_for("r1"), pytest.raises(WordreelError) as caught:
         call()
-    assert time.monotonic() - started_s < 3.0, "not capped in time"
     wanted = NOT_PAID.get(how, ProviderUnavailable)
     assert type(caught.value) is wanted, caught.value
     assert len(loopback.seen) == 1, "the client repeated a call by itself"
@@ -354,6 +352,15 @@ def test_a_server_that_is_not_there(kept: FakeLedger) -> None:
     server = OpenAIServer(KEY, "http://127.0.0.1:9/v1")
     with pytest.raises(NotSent, match=r"127\.0\.0\.1:9 cannot be reached"):
         OpenAIJudge(server, kept).judge(clip(), WORDS)
+
+
+def test_a_time_out_before_anything_was_sent_is_definite(database: Database) -> None:
+    with deaf_host() as port:
+        server = OpenAIServer(KEY, f"http://127.0.0.1:{port}/v1", connect_timeout_s=0.3)
+        with paying_for("r1"), pytest.raises(NotSent, match="cannot be reached"):
+            OpenAIJudge(server, RunLedger(Ledger(database, "w1"))).judge(clip(), WORDS)
+        server.close()
+    assert [row.state for row in rows(database)] == ["failed"]
 
 
 @pytest.mark.parametrize(
