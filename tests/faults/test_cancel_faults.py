@@ -1,13 +1,17 @@
-"""A run that is cancelled or paused in the middle of a paid call, twice, and taken up again: FAULTS.md 39."""
+"""A run or an export that is cancelled or paused in the middle of a call, twice, and taken up again: FAULTS.md 39."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
+from core.adapters.target_fake import FakeTarget, Fault
+from core.model.export_reports import ReadBack
+from core.model.exports import ItemResult, ItemStatus, VideoItem
+from core.services.exports import Exports
 from tests.faults.conftest import Logged, Make
 from tests.loopback.fault_world import FaultWorld, all_good, one_line_each
 from tests.loopback.paid_corpus import list_words
@@ -100,4 +104,38 @@ def test_cancelled_before_anything_was_done(make: Make, heard: Logged) -> None:
     assert (world.counted()[0].answered, len(world.openai.paid)) == ({}, 0)
     world.check(heard.text)
     assert world.resume(run_id).status == "succeeded"
+    world.check(heard.text)
+
+
+def test_an_export_that_is_cancelled_while_its_answer_is_lost_twice_and_taken_up_again(make: Make, heard: Logged) -> None:
+    """It stops at the next step; what may have arrived is in doubt, and at the target everything is there once in the end."""
+    words = list_words(3)
+    world = make(words=words, corpus=one_line_each(words), judge=all_good)
+    world.discover(want=1)
+    while world.approve_one() is not None:
+        pass
+    target = FakeTarget(faults=[Fault.LOST_AFTER])
+    send = target.send
+
+    def cancel_and_send(source_id: str, items: Sequence[VideoItem]) -> tuple[ItemResult, ...]:
+        world.app.runs.cancel_job(job_id)
+        world.app.runs.cancel_job(job_id)
+        return send(source_id, items)
+
+    app = world.app
+    exports = Exports(world.database, app.media_files, None, lambda _: target, app.engine, pause=lambda _: None)
+    batch_id = exports.create_batch("fake", actor="mina", confirmed=True)
+    job_id = exports.batch(batch_id).summary.job_id
+    target.send = cancel_and_send  # type: ignore[method-assign]
+    exports.send_batch(job_id)
+    assert (len(target.requests), exports.batch(batch_id).summary.ended_at) == (1, None)
+    assert {item.read_back for item in exports.batch(batch_id).items} == {ReadBack.IN_DOUBT}
+    world.check(heard.text)
+    target.send = send  # type: ignore[method-assign]
+    assert exports.create_batch("fake", actor="mina", confirmed=True) == batch_id, "the same command takes it up"
+    exports.send_batch(exports.batch(batch_id).summary.job_id)
+    items = exports.batch(batch_id).items
+    assert exports.batch(batch_id).summary.ended_at is not None
+    assert {item.status for item in items} <= {ItemStatus.CREATED, ItemStatus.UPDATED, ItemStatus.EXISTED}
+    assert sorted(video.item.slug for video in target.videos.values()) == sorted(item.slug for item in items) and len(items) == 3
     world.check(heard.text)
