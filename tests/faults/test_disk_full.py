@@ -17,13 +17,16 @@ import pytest
 from sqlalchemy import event
 
 from core.adapters.target_folder import FolderTarget
+from core.config import load_config
 from core.errors import DiskFull, WordreelError
 from core.model.runs import StopCause
 from core.pipeline.disk_watch import DiskWatch
 from core.services.exports import Exports
 from core.store.database import Database
+from core.wiring import App
 from tests.faults.conftest import Logged, Make, Start, control_of, log_of
 from tests.loopback.fault_world import FaultWorld, all_good, has_ended, one_line_each
+from tests.loopback.invariants import check_everything
 from tests.loopback.paid_corpus import list_words
 
 pytestmark = pytest.mark.timeout(120)
@@ -241,4 +244,6 @@ def test_a_migration_on_a_full_disk_leaves_the_old_database_as_it_was(tmp_path: 
     finally:
         event.remove(Engine, "connect", limit)
     assert (home / "app.db").read_bytes() == before
-    Database(home).close()
+    app = App(load_config({"WORDREEL_HOME": str(home)}, root_path=tmp_path))
+    check_everything(app, [], secrets=[])
+    app.close()

@@ -70,7 +70,10 @@ def test_ten_years_are_capped_shown_and_can_be_waited_for_or_left(make: Make, he
     run_id = world.launch()
     with world.meanwhile(run_id):
         world.wait_until(lambda: world.blocked_s(provider) > 60)
-        assert world.blocked_s(provider) <= 3600
+        assert world.blocked_s(provider) <= 300
+        who = "ClipCafe" if provider == "source" else world.openai.host
+        world.wait_until(lambda: world.now_of(run_id).says.startswith(f"{who} asked everyone to wait: "))
+        assert "429" in world.now_of(run_id).about
         world.app.runs.pause(run_id)
     assert world.stop_of(run_id)[:2] == ("paused", StopCause.PERSON)
     world.unblock(provider)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from core.pipeline.steps import OpenWord
 from core.pipeline.work import Work
 from core.ports import MediaTools, Transcriber
 from core.services.discovery import WordChoice
+from core.services.run_now import RunNow, SourceLimits, what_now
 from core.services.run_progress import read_progress
 from core.services.run_spending import Spending, read_spending
 from core.store.database import Database
@@ -197,6 +199,13 @@ class FaultWorld:
         """(status, what it was stopped for, reason)."""
         run = self.app.discovery.run(run_id)
         return str(run.status), str(run.stopped_for), run.reason
+
+    def now_of(self, run_id: str) -> RunNow:
+        """What the run's page and the command say of this moment."""
+        limits = self.app.limits
+        month = SourceLimits(limits.slots.state(), limits.requests.state(), limits.downloads.state())
+        asks = self.app.server_asks()
+        return what_now(read_progress(self.database, run_id), month, n_workers=1, at=datetime.now(UTC), asks=asks)
 
     def spending(self, run_id: str) -> Spending:
         """As the run's page shows it."""
