@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -26,6 +27,7 @@ from core.services.export_items import frozen_items
 from core.services.export_outcomes import batch_summary, item_outcome, pending_retractions
 from core.services.export_plan import PlannedClip, PlanRules, make_plan
 from core.services.export_reading import read_back_batch
+from core.services.export_scope import asked_scope, resumed_note
 from core.services.export_sending import ClipTools, Sender
 from core.store import exports as rows
 from core.store.database import Database
@@ -96,24 +98,31 @@ class Exports:
         allow_strong_language: bool = False,
         confirmed: bool = False,
         only: Collection[int] | None = None,
+        tell: Callable[[str], object] | None = None,
     ) -> str:
         """Freeze what is to be sent and start sending it; resume the target's unfinished batch where there is one.
 
-        `only` are the clip ids that were ticked; None sends all that may be sent. Returns the batch's id.
+        `only` are the clip ids that were ticked; None sends all that may be sent. `tell` gets a sentence where an unfinished
+        batch goes on, since that holds what was asked for then. Returns the batch's id.
 
         Raises: NotFound for an unknown bundle; Refused for the first export to a host that nobody has confirmed.
         """
         target = self._targets(address)
+        asked, note = asked_scope(bundle, allow_strong_language, only), ""
         with self._database.write() as connection:
+            word_ids = _word_ids(connection, asked.bundle)
             batch = rows.unfinished_batch(connection, target.name)
             if batch is None:
                 plan = make_plan(connection, self._rules(target, allow_strong_language))
-                scope = _in_scope(plan, _word_ids(connection, bundle), only)
+                scope = _in_scope(plan, word_ids, asked.only)
                 _confirm(connection, target, scope, actor, confirmed=confirmed)
-                batch = _frozen_batch(connection, target, address, scope, actor)
+                batch = _frozen_batch(connection, target, {"address": address, **asked.as_payload()}, scope, actor)
             else:
+                note = resumed_note(batch, load_job(connection, batch.job_id).payload, asked)
                 _open_job_again(connection, batch)
         self._start(batch)
+        if note and tell is not None:
+            tell(note)
         return batch.batch_id
 
     # Sending ---------------------------------------------------------------------------------------------------------
@@ -214,9 +223,9 @@ class Exports:
             self._work.start_job(job.job_id, job.attempt, job.queue)
 
 
-def _frozen_batch(connection: Connection, target: ExportTarget, address: str, scope: list[PlannedClip], actor: str) -> BatchRow:
-    """Store the batch, its items and its job; a batch with nothing to send has ended at once."""
-    job_id = create_job(connection, "export", QUEUE, {"address": address, "target": target.name}, actor=actor)
+def _frozen_batch(connection: Connection, target: ExportTarget, asked: Mapping[str, Any], scope: list[PlannedClip], actor: str) -> BatchRow:
+    """Store the batch, its items and its job, which keeps what was asked; a batch with nothing to send has ended at once."""
+    job_id = create_job(connection, "export", QUEUE, {**asked, "target": target.name}, actor=actor)
     batch = rows.create_batch(connection, target=target.name, job_id=job_id, actor=actor)
     n_items, n_open = 0, 0
     for rank, (frozen, held_by) in enumerate(frozen_items(connection, scope)):

@@ -220,6 +220,16 @@ def test_the_approved_clips_of_a_word(site):
     assert site.get("/api/words/nobody/videos").status_code == 404
 
 
+def test_an_export_that_goes_on_with_an_unfinished_one_says_so(site):
+    site.post(f"/api/mappings/{site.ids['reluctant']}/decisions", json=decision(score=0.8))
+    first = site.post("/api/exports", json={"backend_url": "practice"}).json()  # nobody sends it: there is no worker
+    assert "notes" not in first
+    again = site.post("/api/exports", json={"backend_url": "practice", "bundle": "unit_1"}).json()
+    assert again["batch_id"] == first["batch_id"]
+    assert ["what is asked now (bundle unit_1) is not applied" in note for note in again["notes"]] == [True]
+    assert site.post("/api/exports", json={"backend_url": "practice", "bundle": "unit_9"}).status_code == 404
+
+
 def test_media_in_ranges(site):
     url = site.get(f"/api/review/visits/{site.clip_id}").json()["media_url"]
     data = distinct_mp4("harbour-1")

@@ -151,11 +151,13 @@ def test_a_command_killed_while_the_backend_answers_resumes_its_batch(cli, backe
     process.kill()
     process.communicate(timeout=10)
     wait_until(lambda: not any(map(is_alive, worker)), "the end of the command's worker", within_s=15)
+    assert "is not finished" in cli.json(*command, "--dry-run")["notes"][0]
     began = time.monotonic()
     done = cli.json(*command)
     assert time.monotonic() - began < 45  # the dead worker's lease is not waited for
     assert [(done["batch_id"],)] == ask(cli.home, "SELECT batch_id FROM export_batches")
     assert (done["sent"], done["failed"]) == (3, 0)
+    assert ["goes on with it as it was frozen" in note for note in done["notes"]] == [True]
     assert held_by(backend) == Counter(dict.fromkeys(WORDS.items(), 1))
     check_no_secret(cli.home, [TOKEN])
 

@@ -23,6 +23,7 @@ from core.store.clips import load_clip
 from core.store.exports import export_mappings, live_rows
 from core.store.media_rows import load_facts, load_transcript
 from core.store.runs import load_job
+from core.store.tables import jobs
 from tests.integration.export_world import World, distinct_mp4
 from tests.loopback.backend import LoopbackBackend, Misbehaviour
 
@@ -319,6 +320,44 @@ def test_an_undo_before_the_request_leaves_is_heeded(world):
     found = {item.slug: item for item in world.exports.batch(batch_id).items}
     assert found["clip"].status is ItemStatus.SKIPPED and found["clip"].error == "No longer approved."
     assert shown(world.fake) == wanted(world)
+
+
+def test_an_unfinished_batch_that_goes_on_says_what_is_not_applied(world):
+    world.bundle("unit_1", "agree")
+    world.bundle("unit_2", "abate")
+    world.approved("one", "we agree", "agree")
+    world.approved("two", "storms abate", "abate")
+    told: list[str] = []
+    world.work.is_held = True
+    batch_id = world.exports.create_batch(bundle="unit_1", tell=told.append)
+    assert told == []
+    for options in ({"bundle": "unit_1"}, {"bundle": "unit_2", "allow_strong_language": True}, {}, {"bundle": "unit_1", "only": {1, 2}}):
+        assert world.exports.create_batch(**options, tell=told.append) == batch_id
+    same, other, everything, ticked = told
+    assert all(note.startswith("Batch 1 to fake was not finished, so this goes on with it") for note in told)
+    assert "not applied" not in same and "next export" in same
+    assert "asked for bundle unit_1; what is asked now (bundle unit_2, with strong language) is not applied" in other
+    assert "what is asked now (everything approved) is not applied" in everything
+    assert "what is asked now (bundle unit_1, of that 2 ticked) is not applied" in ticked
+    with pytest.raises(NotFound, match="unit_3"):
+        world.exports.create_batch(bundle="unit_3")
+    world.work.is_held = False
+    world.exports.create_batch()
+    assert [item.slug for item in world.exports.batch(batch_id).items] == ["one"]
+    told.clear()
+    world.exports.create_batch(tell=told.append)
+    assert told == [] and shown(world.fake) == wanted(world)
+
+
+def test_a_batch_of_a_program_that_kept_no_options_goes_on_and_says_so(world):
+    world.approved("one", "we agree", "agree")
+    world.work.is_held = True
+    world.exports.create_batch()
+    with world.database.write() as connection:
+        connection.execute(jobs.update().values(payload={"address": "", "target": "fake"}))
+    told: list[str] = []
+    world.exports.create_batch(allow_strong_language=True, tell=told.append)
+    assert "What is asked now (everything approved, with strong language) is not applied" in told[0]
 
 
 def test_a_cancelled_batch_stops_before_the_next_request_and_the_same_command_resumes_it(world):

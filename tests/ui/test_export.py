@@ -35,6 +35,18 @@ def test_one_click_sends_and_each_outcome_is_shown(held):
     assert app.exports.preview("practice").counts[Change.UNCHANGED] == 2
 
 
+def test_an_open_batch_that_goes_on_says_what_it_holds(held):
+    app, world = held
+    world.approved("film-1", "We abandon ship", "abandon")
+    app.engine.is_held = True
+    app.exports.create_batch("practice", None, "mina")
+    app.engine.is_held = False
+    test = draw("export", app)
+    checked(button(test, "Go on with the open batch").click().run())
+    assert app.exports.history("practice")[0].sent == 1
+    assert "was not finished, so this goes on with it as it was frozen" in html(test)
+
+
 def test_the_clip_that_arrived_plays_from_the_backend(held):
     app, world = held
     world.approved("film-1", "We abandon ship", "abandon")

@@ -54,9 +54,10 @@ def exports_router(app: App, actor: Callable[[], str]) -> APIRouter:
 
     @router.post("/exports")
     def send(body: ExportBody) -> dict[str, Any]:
-        """Begin to send what is approved, or go on with the target's unfinished batch; a worker sends it."""
+        """Begin to send what is approved, or go on with the target's unfinished batch (`notes` says so); a worker sends it."""
         if body.dry_run:
             return app.exports.preview(body.backend_url, body.bundle or None, body.allow_strong_language).as_json()
+        notes: list[str] = []
         batch_id = app.exports.create_batch(
             body.backend_url,
             body.bundle or None,
@@ -64,8 +65,9 @@ def exports_router(app: App, actor: Callable[[], str]) -> APIRouter:
             allow_strong_language=body.allow_strong_language,
             confirmed=body.confirmed,
             only=body.only,
+            tell=notes.append,
         )
-        return app.exports.batch(batch_id).as_json()
+        return {**app.exports.batch(batch_id).as_json(), **({"notes": notes} if notes else {})}
 
     @router.post("/exports/{batch_id}/retry")
     def retry(batch_id: str) -> dict[str, Any]:

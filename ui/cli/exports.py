@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(help="Send what is approved to a backend.", invoke_without_command=True, no_args_is_help=False)
 POLL_S = 0.2
+UNFINISHED = "A batch to {} is not finished: the export goes on with that, as it was frozen, before it sends anything else."
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,15 +45,18 @@ def export(
         return
     with opened() as app:
         confirmed = yes or _is_confirmed(app, backend_url, bundle, allow_strong_language)
+        notes: list[str] = []
         batch_id = app.exports.create_batch(
-            backend_url, bundle or None, actor(), allow_strong_language=allow_strong_language, confirmed=confirmed
+            backend_url, bundle or None, actor(), allow_strong_language=allow_strong_language, confirmed=confirmed, tell=notes.append
         )
+        for note in notes:
+            OUT.say(note)
         batch = app.exports.batch(batch_id)
         if batch.summary.ended_at is None:
             with app.with_worker():
                 batch = _wait(app, batch_id)
         has_approved = bool(batch.items or app.exports.preview(backend_url, bundle or None, allow_strong_language).clips)
-        _answer(batch, has_approved=has_approved)
+        _answer(batch, notes, has_approved=has_approved)
 
 
 @commands.command()
@@ -110,13 +114,13 @@ def _wait(app: App, batch_id: str) -> ExportBatch:
             time.sleep(POLL_S)
 
 
-def _answer(batch: ExportBatch, *, has_approved: bool) -> None:
+def _answer(batch: ExportBatch, notes: list[str], *, has_approved: bool) -> None:
     summary = batch.summary
     lines = [f"{item.status}: {item.slug} ({', '.join(item.words)}){': ' + item.error if item.error else ''}" for item in batch.items]
     lines.append(f"Batch {summary.number} to {summary.target}: {summary.sent} sent, {summary.failed} failed, {summary.skipped} skipped.")
     if not batch.items:
         lines = [f"Everything approved is at {summary.target}." if has_approved else "No clip is approved yet; nothing was sent."]
-    OUT.answer(batch.as_json(), *lines)
+    OUT.answer(_with_notes(batch.as_json(), notes), *lines)
     if summary.failed:
         raise typer.Exit(3)
 
@@ -127,5 +131,10 @@ def _show_preview(app: App, address: str, bundle: str, allow_strong_language: bo
     lines.append(
         f"{count(found.n_clips, 'clip')} with {count(found.n_words, 'word')}, {count(found.n_bytes, 'byte')}, would go to {found.target}."
     )
-    lines.append("Nothing was sent.")
-    OUT.answer(found.as_json(), *lines)
+    notes = [UNFINISHED.format(found.target)] if found.unfinished_batch_id else []
+    OUT.answer(_with_notes(found.as_json(), notes), *lines, *notes, "Nothing was sent.")
+
+
+def _with_notes(document: dict[str, object], notes: list[str]) -> dict[str, object]:
+    """`notes` only where there are any: what was asked is then not all that happens."""
+    return {**document, "notes": notes} if notes else document

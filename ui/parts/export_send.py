@@ -85,6 +85,7 @@ def _send(app: App, preview: ExportPreview, address: str, only: set[int] | None,
             allow_strong_language=bool(st.session_state.get("allow_strong_language")),
             confirmed=is_confirmed,
             only=only,
+            tell=page.say_after_rerun,
         )
     except WordreelError as error:
         page.error_box(error)
