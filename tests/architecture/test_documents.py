@@ -93,6 +93,16 @@ def test_every_font_file_of_the_theme_is_shipped_with_its_licence():
     assert (ROOT / "ui/static/jetbrains-mono-LICENSE.txt").is_file()
 
 
+def test_every_fault_of_a_run_has_its_tests_and_they_are_there():
+    text = (ROOT / "docs/faults.md").read_text(encoding="utf-8")
+    sections = {title.partition(" ")[0]: body for title, body in re.findall(r"^## (.+)\n([^#]*)", text, re.MULTILINE)}
+    assert {number for number in sections if number.isdecimal()} == {str(n) for n in (*range(1, 7), *range(13, 25), 39)}
+    named = {number: re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", body) for number, body in sections.items()}
+    assert [number for number, tests in named.items() if not any(path.startswith("tests/faults/") for path, _ in tests)] == []
+    sources = {path: (ROOT / path).read_text(encoding="utf-8") for tests in named.values() for path, _ in tests}
+    assert [test for tests in named.values() for path, test in tests if f"def {test}(" not in sources[path]] == []
+
+
 def test_decisions_are_numbered_once_and_say_what_would_change_our_mind():
     paths = [path for path in (ROOT / "docs/decisions").glob("*.md") if path.name != "template.md"]
     numbers = [path.name[:4] for path in paths]
