@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -63,14 +65,23 @@ def _known(_: Request, error: Exception) -> JSONResponse:
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'the body'}: {fault['msg']}" for fault in error.errors()]
+    faults = [f"{_place(fault)}: {fault['msg']}" for fault in error.errors()]
     return refusal(400, "invalid_input", "; ".join(faults[:5])[:500], "See /api/docs for what this address takes.")
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def _place(fault: Mapping[str, Any]) -> str:
+    """Where in the request it is: a field, a parameter, or the whole body."""
+    where = fault["loc"][1:]
+    return "the body" if not where or fault["type"] == "json_invalid" else ".".join(str(part) for part in where)
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed"}
-    return refusal(error.status_code, codes.get(error.status_code, "http"), str(error.detail), "See /api/docs for the addresses.")
+    path = request.url.path
+    says = {404: f"There is no address {path}.", 405: f"{path} does not answer to {request.method}."}
+    message = says.get(error.status_code, str(error.detail))
+    return refusal(error.status_code, codes.get(error.status_code, "http"), message, "See /api/docs for the addresses.")
 
 
 def _bug(request: Request, error: Exception) -> JSONResponse:

@@ -32,6 +32,17 @@ ANSWER_HEADERS = (
 )
 
 
+HINTS = {
+    "bad_host": "Open it at the address that it printed when it started.",
+    "bad_path": "See /api/docs for the addresses.",
+    "foreign_origin": "Open Wordreel's own page, or send the request from a script on this machine.",
+    "not_json": "A script sets Content-Type: application/json, or X-Wordreel: 1.",
+    "too_slow": "Send it again.",
+    "too_large": "Send less at once.",
+}
+"""Refusal → what to do."""
+
+
 class Guard:
     """Wraps the whole application; HTTP and the web socket pass through it."""
 
@@ -144,7 +155,7 @@ async def _refuse(scope: Scope, send: Send, status: int, code: str, message: str
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": message})
         return
-    document: dict[str, Any] = {"code": code, "message": message, "hint": ""}
+    document: dict[str, Any] = {"code": code, "message": message, "hint": HINTS[code]}
     if code == "not_json" and _is_below(scope["path"], "/backend"):  # the contract's answer, which its senders know how to read
         status, document = 500, {"error": "415 Unsupported Media Type: Content-Type was not 'application/json'"}
     body = json.dumps(document).encode()

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.model.reviews import DecisionKind, DecisionOutcome, DecisionRequest
-from core.services.review import QueueFilter
+from core.model.reviews import DecisionKind, DecisionOutcome, DecisionRequest, MappingState
+from core.services.review import WAITING, QueueFilter
 from core.wiring import App
 
 MAX_ID = 2**53
@@ -70,6 +70,8 @@ def review_router(app: App, actor: Callable[[], str]) -> APIRouter:
         all: bool = False,  # noqa: A002
     ) -> dict[str, Any]:
         """What waits, words under their want first, best clip first. `all`: also what was not heard, is parked or decided."""
+        if bundle:
+            app.vocabulary.bundle_words(bundle)  # a name that is mistyped is no empty queue
         found = app.review.queue(QueueFilter(bundle=bundle, min_score=min_score, is_strict=strict, with_all=all), limit=limit)
         return {"items": [item.as_json() for item in found.items], "total": found.total}
 
@@ -101,7 +103,7 @@ def review_router(app: App, actor: Callable[[], str]) -> APIRouter:
     @router.post("/mappings/{mapping_id}/decisions")
     def decide(mapping_id: Id, body: DecisionBody) -> dict[str, Any]:
         """Record one decision. The same idempotency key again answers what it did; a stale version is a conflict."""
-        return outcome_json(app.review.decide(_request(mapping_id, body, actor())))
+        return _outcome_json(app, app.review.decide(_request(mapping_id, body, actor())))
 
     @router.post("/review/undo")
     def undo(body: UndoBody) -> dict[str, Any]:
@@ -116,16 +118,16 @@ def review_router(app: App, actor: Callable[[], str]) -> APIRouter:
     @router.post("/clips/{clip_id}/transcript")
     def correct(clip_id: Id, body: TranscriptBody) -> dict[str, Any]:
         """Take a person's text as what is spoken, and time its words anew."""
-        return app.desk.correct(
-            clip_id, body.text, actor=actor(), transcript_id=body.transcript_id, idempotency_key=body.idempotency_key
-        )
+        return app.desk.correct(clip_id, body.text, actor=actor(), transcript_id=body.transcript_id, idempotency_key=body.idempotency_key)
 
     return router
 
 
-def outcome_json(outcome: DecisionOutcome) -> dict[str, Any]:
-    """`{"mapping_id", "state", "version", "event_id"}`."""
-    return {**asdict(outcome), "state": str(outcome.state)}
+def _outcome_json(app: App, outcome: DecisionOutcome) -> dict[str, Any]:
+    """`{"mapping_id", "state", "version", "event_id", "undecided"}`; what learners are still shown is a pending retraction."""
+    is_pending = outcome.state is not MappingState.APPROVED and app.review.is_live(outcome.mapping_id)
+    state = MappingState.PENDING_RETRACTION if is_pending else outcome.state
+    return {**asdict(outcome), "state": str(state), "undecided": outcome.state in WAITING}
 
 
 def _request(mapping_id: int, body: DecisionBody, actor: str) -> DecisionRequest:
@@ -151,7 +153,7 @@ def _taken(app: App, outcomes: list[DecisionOutcome]) -> dict[str, Any]:
     named = app.review.places(outcome.mapping_id for outcome in outcomes)
     return {
         "items": [
-            {**outcome_json(outcome), "clip_id": named[outcome.mapping_id].clip_id, "word": named[outcome.mapping_id].word}
+            {**_outcome_json(app, outcome), "clip_id": named[outcome.mapping_id].clip_id, "word": named[outcome.mapping_id].word}
             for outcome in outcomes
         ]
     }

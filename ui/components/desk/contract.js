@@ -132,9 +132,9 @@
  * @property {number} watched_s
  * @property {number} target_plays
  *
- * @typedef {{mapping_id: string, state: MappingState, version: number, event_id: string}} DecisionAnswer
+ * @typedef {{mapping_id: string, state: MappingState, version: number, event_id: string, undecided: boolean}} DecisionAnswer
  * @typedef {{visit_id: string, idempotency_key: string}} UndoRequest
- * @typedef {{items: {mapping_id: string, state: MappingState, version: number, event_id: string, clip_id: string, word: string}[]}} UndoAnswer
+ * @typedef {{items: {mapping_id: string, state: MappingState, version: number, event_id: string, undecided: boolean, clip_id: string, word: string}[]}} UndoAnswer
  * @typedef {{text: string, transcript_id: string, idempotency_key: string}} TranscriptRequest
  * @typedef {{transcript_id: string, words: Word[], sentences: [number, number][], timed_by: string}} TranscriptAnswer
  * @typedef {{code: string, message: string, hint: string}} Refusal

@@ -233,7 +233,7 @@ export class Desk extends Showing {
   answered(letter, answer) {
     const isLast = this.outbox.nWaiting === 0;
     for (const item of answer.items ?? (letter.kind === "decision" ? [answer] : [])) {
-      this.visits.change(item.mapping_id, (target) => ({ ...target, version: item.version, state: isLast ? item.state : target.state }));
+      this.visits.change(item.mapping_id, (target) => ({ ...target, version: item.version, state: isLast ? item.state : target.state, undecided: isLast ? item.undecided : target.undecided }));
     }
     if (letter.kind === "transcript") void this.corrected(letter.clip_id, answer);
     else this.syncPresent();
