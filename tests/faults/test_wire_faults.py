@@ -161,6 +161,7 @@ def test_a_429_to_a_fresh_link_loses_no_call(make: Make, heard: Logged) -> None:
 def test_a_download_that_trickles_or_is_the_answer_to_something_else_is_in_doubt_and_made_again(make: Make, heard: Logged) -> None:
     wrongs = [Cafe.ONE_BYTE, Cafe.CUT_JSON, Cafe.OTHER_JSON, Cafe.NO_HITS_KEY, Cafe.GZIP]
     world = spoiled_once(make, "download", wrongs)
+    world.clipcafe.film_of = lambda clip: b"\0\0\0\x18ftypmp42" + clip.slug.encode() + bytes(2000)  # long past the deadline, byte by byte
     summary = world.discover(want=1)
     assert world.states(summary.run_id) == dict.fromkeys(world.words, "done")
     assert (world.entries()["download", "in_doubt"], world.entries()["download", "done"]) == (len(wrongs), len(wrongs))
