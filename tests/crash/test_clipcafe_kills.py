@@ -24,6 +24,7 @@ REPO_PATH = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(300)
 def test_five_kills_repeat_no_finished_call(tmp_path: Path) -> None:
     chance = random.Random(11)
     with LoopbackClipCafe(corpus(), limit=None, latency_s=0.08) as server:
@@ -35,7 +36,7 @@ def test_five_kills_repeat_no_finished_call(tmp_path: Path) -> None:
                 assert worker.communicate(timeout=90)[0].split() == list(WORDS)
                 break
             n_before = server.n_arrived()
-            end_s = time.monotonic() + 30
+            end_s = time.monotonic() + 90
             while server.n_arrived() < n_before + 1 + turn % 3 and time.monotonic() < end_s and worker.poll() is None:
                 time.sleep(0.005)
             time.sleep(chance.random() * 0.15)

@@ -76,11 +76,11 @@ def work_through(home: Path, kills: list[str]) -> End:
     try:
         control.start(run_id)
         for at in kills:
-            assert start(at).wait(timeout=60) == -9, f"{at}: {(home / 'worker.log').read_text(errors='replace')}"
+            assert start(at).wait(timeout=120) == -9, f"{at}: {(home / 'worker.log').read_text(errors='replace')}"
             assert world.discovery.run(run_id).status is RunStatus.RUNNING
         start("")
         wait_for(
-            lambda: world.discovery.run(run_id).ended_at is not None, timeout_s=60, what=(home / "worker.log").read_text(errors="replace")
+            lambda: world.discovery.run(run_id).ended_at is not None, timeout_s=120, what=(home / "worker.log").read_text(errors="replace")
         )
         assert world.discovery.run(run_id).status is RunStatus.SUCCEEDED
     finally:
@@ -103,7 +103,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> End:
 
 @pytest.mark.crash
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("when", WHEN)
 def test_kills_at_every_stage_change_nothing(unbroken: End, tmp_path: Path, when: str) -> None:
     """No word passes a stage before the worker is killed in it, so that every kill finds one."""

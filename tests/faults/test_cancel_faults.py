@@ -16,7 +16,7 @@ from tests.faults.conftest import Logged, Make
 from tests.loopback.fault_world import FaultWorld, all_good, one_line_each
 from tests.loopback.paid_corpus import list_words
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(200)
 
 
 class Held:
@@ -28,7 +28,7 @@ class Held:
 
     def wait(self) -> None:
         self.is_reached.set()
-        assert self._go.wait(30)
+        assert self._go.wait(60)
 
     def let_go(self) -> None:
         self._go.set()
@@ -77,7 +77,7 @@ def test_stopped_in_the_middle_twice_and_taken_up_again(make: Make, heard: Logge
     run_id = world.launch(want=1)
     stop = world.app.runs.cancel if how == "cancel" else world.app.runs.pause
     with world.meanwhile(run_id):
-        assert held.is_reached.wait(20), what
+        assert held.is_reached.wait(60), what
         assert stop(run_id) == stop(run_id)
         held.let_go()
     stopped = "cancelled" if how == "cancel" else "paused"

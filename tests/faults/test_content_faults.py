@@ -23,7 +23,7 @@ from tests.loopback.openai import Misbehaviour as Model
 from tests.loopback.openai import _segment
 from tests.loopback.paid_corpus import list_words
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(200)
 
 # 19: orders ----------------------------------------------------------------------------------------------------------
 

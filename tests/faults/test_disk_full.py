@@ -29,7 +29,7 @@ from tests.loopback.fault_world import FaultWorld, all_good, has_ended, one_line
 from tests.loopback.invariants import check_everything
 from tests.loopback.paid_corpus import list_words
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_disk_that_fills_in_mid_run_pauses_it_keeps_what_was_paid_and_it_goes_
 def test_no_room_for_the_database_itself_fails_no_word_and_pays_nothing_twice(make: Make, heard: Logged) -> None:
     """Neither the ledger nor a result can be written, nor that the run is paused."""
     world = lonely(make, 8)
-    world.openai.latency_s = 0.1
+    world.openai.latency_s = 0.5
     most = [0]
 
     def limit(raw, *_):  # type: ignore[no-untyped-def]
@@ -163,19 +163,19 @@ def test_a_worker_whose_whole_disk_is_full_goes_on_by_itself_when_there_is_room(
     monkeypatch.setenv("WORDREEL_HOME", str(small_disk / "workspace"))
     words = list_words(12)
     world = make(words=words, corpus=one_line_each(words), judge=all_good, is_worker=False)
-    world.openai.latency_s = 0.2
+    world.openai.latency_s = 1.5
     run_id = world.launch(want=1)
     control_of(world).start(run_id)
     worker = begin("full")
-    world.wait_until(lambda: len(world.openai.paid) >= 2, 40)
+    world.wait_until(lambda: len(world.openai.paid) >= 2, 100)
     ballast = fill(small_disk)
     try:
-        world.wait_until(lambda: "room" in log_of(tmp_path) or "full" in log_of(tmp_path), 30)
+        world.wait_until(lambda: "room" in log_of(tmp_path) or "full" in log_of(tmp_path), 60)
         time.sleep(5)
         assert worker.poll() is None, log_of(tmp_path)[-3000:]
     finally:
         ballast.unlink()
-    world.wait_until(lambda: has_ended(world, run_id), 80)
+    world.wait_until(lambda: has_ended(world, run_id), 120)
     assert worker.poll() is None, "the worker lives"
     worker.terminate()
     worker.wait(15)

@@ -13,7 +13,7 @@ from tests.loopback.fault_world import FaultWorld, all_good, one_line_each
 from tests.loopback.openai import Misbehaviour as Model
 from tests.loopback.paid_corpus import list_words
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(200)
 
 NEW_CAFE_KEY = "cc-brand-new-key-2718"
 NEW_MODEL_KEY = "sk-brand-new-9876543210fedcba"

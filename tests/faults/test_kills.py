@@ -59,7 +59,7 @@ def taken_down(texts: list[str]) -> dict[tuple[str, str], list[object]]:
 # 1 -------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_kills_at_random_moments_of_a_run_of_200_words_change_nothing(
     make: Make, heard: Logged, begin: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,12 +73,12 @@ def test_kills_at_random_moments_of_a_run_of_200_words_change_nothing(
     worker = begin("w0")
     total = 700
     for number, due in enumerate(sorted(chance.sample(range(20, total - 60), 6)), 1):
-        broken.wait_until(lambda due=due: n_calls(broken) >= due or has_ended(broken, run_id), 90)
+        broken.wait_until(lambda due=due: n_calls(broken) >= due or has_ended(broken, run_id), 200)
         time.sleep(chance.random() * 0.1)
         worker.kill()
         worker.wait()
         worker = begin(f"w{number}")
-    broken.wait_until(lambda: has_ended(broken, run_id), 150)
+    broken.wait_until(lambda: has_ended(broken, run_id), 300)
     worker.terminate()
     worker.wait(15)
     end = end_of(broken, run_id)
@@ -100,7 +100,7 @@ def n_calls(world: FaultWorld) -> int:
     return sum(world.clipcafe.answered.values()) + len(world.openai.paid)
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 def test_a_killed_command_and_a_killed_server_leave_the_run_to_whoever_comes_next(tmp_path: Path) -> None:
     """The program as people have it: each kill takes the web process or the command alone, and its worker notices."""
     with paid_world(tmp_path, n_words=8, clips_a_word=3, clipcafe_latency_s=0.2, judge_latency_s=0.4) as world:
@@ -118,12 +118,12 @@ def test_a_killed_command_and_a_killed_server_leave_the_run_to_whoever_comes_nex
                 wait_until(
                     lambda before=before: sum(world.counts()) >= before + 3 or has_run_to_its_end(world),
                     f"start {number} does something",
-                    within_s=50,
+                    within_s=120,
                 )
             finally:
                 process.kill()
                 process.communicate(timeout=20)
-            wait_until(lambda: not live_workers(world.home), "the worker of what was killed ends", within_s=30)
+            wait_until(lambda: not live_workers(world.home), "the worker of what was killed ends", within_s=60)
         assert world.status() in ("running", "succeeded")
         run_id = world.run_id()
         world.cli.json(*command)
@@ -153,7 +153,7 @@ def check_paid(world: PaidWorld) -> None:
 # 2 and 3 -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(500)
 def test_killed_at_the_worst_moments(make: Make, heard: Logged, begin: Start, tmp_path: Path) -> None:
     """Between an answer and its row, a file and its row, two stages: one worker after another dies, and the last ends their runs."""
     texts = list_words(4 * len(MOMENTS))
@@ -164,10 +164,10 @@ def test_killed_at_the_worst_moments(make: Make, heard: Logged, begin: Start, tm
         run_ids.append(world.launch(*texts[4 * place : 4 * place + 4], want=1))
         control.start(run_ids[-1])
         worker = begin(moment.replace(":", "-"), kill_at=f"{moment}:2")
-        world.wait_until(lambda worker=worker: worker.poll() is not None, 40)
+        world.wait_until(lambda worker=worker: worker.poll() is not None, 120)
         assert worker.returncode == -signal.SIGKILL, (moment, log_of(tmp_path)[-2000:])
     last = begin("last")
-    world.wait_until(lambda: all(has_ended(world, run_id) for run_id in run_ids), 60)
+    world.wait_until(lambda: all(has_ended(world, run_id) for run_id in run_ids), 200)
     last.terminate()
     last.wait(15)
     assert [set(world.states(run_id).values()) for run_id in run_ids] == [{"done"}] * len(run_ids)
@@ -187,23 +187,24 @@ def test_killed_at_the_worst_moments(make: Make, heard: Logged, begin: Start, tm
 # 4 and 5 -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_a_worker_that_was_asleep_past_its_lease_comes_back_and_changes_nothing(
     make: Make, heard: Logged, begin: Start, tmp_path: Path
 ) -> None:
     texts = list_words(12)
     world = make(words=texts, corpus=one_line_each(texts), judge=all_good, is_worker=False)
-    world.openai.latency_s = 0.3
+    world.openai.latency_s = 1.5  # nothing ends before the worker is put to sleep
     run_id = world.launch(want=1)
     control_of(world).start(run_id)
     zombie = begin("zombie", is_fast=True)
-    world.wait_until(lambda: len(world.openai.paid) >= 3, 40)
+    world.wait_until(lambda: len(world.openai.paid) >= 3, 120)
     while not stop_between_transactions(zombie.pid, world.home):
         os.kill(zombie.pid, signal.SIGCONT)
         time.sleep(0.05)
     assert not has_ended(world, run_id)
+    world.openai.latency_s = 0.1
     other = begin("other", is_fast=True)
-    world.wait_until(lambda: has_ended(world, run_id), 60)
+    world.wait_until(lambda: has_ended(world, run_id), 150)
     final = (end_of(world, run_id), ledger_rows(world), n_calls(world))
     os.kill(zombie.pid, signal.SIGCONT)
     assert zombie.wait(20) == 75

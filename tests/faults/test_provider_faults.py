@@ -16,7 +16,7 @@ from tests.loopback.fault_world import FaultWorld, all_good, line_clip, one_line
 from tests.loopback.openai import Misbehaviour as Model
 from tests.loopback.paid_corpus import list_words
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(150)
 
 
 def lonely(make: Make, n_words: int) -> FaultWorld:

@@ -497,11 +497,11 @@ def test_no_key_in_rows_logs_or_errors(world: World, tmp_path: Path, caplog: pyt
 
 
 def test_the_limit_is_kept_by_many(tmp_path: Path) -> None:
-    """Six threads and two sources; a minute of three seconds."""
+    """Six threads and two sources; a minute of ten seconds, in which a busy machine is not late."""
     clips = make_corpus([f"word{n:03d}" for n in range(60)], clips_a_word=3)
-    with LoopbackClipCafe(clips, limit=10, scale=20.0, latency_s=0.05) as server:
-        worlds = [make_world(tmp_path, server, rate=(10, 3.0), worker_id=f"w{n}") for n in range(2)]
-        words = iter([f"word{n:03d}" for n in range(45)])
+    with LoopbackClipCafe(clips, limit=10, scale=6.0, latency_s=0.05) as server:
+        worlds = [make_world(tmp_path, server, rate=(10, 10.0), worker_id=f"w{n}") for n in range(2)]
+        words = iter([f"word{n:03d}" for n in range(24)])
         lock = threading.Lock()
 
         def work(world: World) -> None:
@@ -519,8 +519,8 @@ def test_the_limit_is_kept_by_many(tmp_path: Path) -> None:
             thread.join()
         assert server.n_429 == 0
         assert server.most_in_a_window() <= 10
-        assert server.answered["search"] == 45
-        assert worlds[0].n_done() == 45
+        assert server.answered["search"] == 24
+        assert worlds[0].n_done() == 24
         for world in worlds:
             world.database.close()
 

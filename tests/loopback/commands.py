@@ -46,7 +46,7 @@ class Cli:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Without a terminal."""
-        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "surrogateescape", "timeout": 100}
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "surrogateescape", "timeout": 160}
         return subprocess.run(self._command(arguments), cwd=self._folder(), env=self._environ(), check=False, **options)
 
     def json(self, *arguments: str, code: int = 0) -> dict:
@@ -97,7 +97,7 @@ def ask(home: Path, query: str, *values: object, within_s: float = 20.0) -> list
             time.sleep(0.05)
 
 
-def wait_until(is_so: Callable[[], object], what: str, *, within_s: float = 40.0) -> None:
+def wait_until(is_so: Callable[[], object], what: str, *, within_s: float = 90.0) -> None:
     """Raises: AssertionError, with what did not come about."""
     deadline = time.monotonic() + within_s
     while not is_so():

@@ -58,7 +58,7 @@ from tests.loopback.paid_corpus import judge_words, list_words, short_corpus
 
 SECRETS = (clipcafe.KEY, openai.KEY)
 N_AT_ONCE = WORKER_CONCURRENCY["ai"]
-SILENCE_S = 2.0
+SILENCE_S = 4.0
 """How long the source and the judge may be silent here."""
 
 
@@ -165,10 +165,10 @@ class FaultWorld:
         with ThreadPoolExecutor(1) as pool:
             driving = pool.submit(self.drive, run_id)
             yield
-            driving.result(50)
+            driving.result(100)
 
     @staticmethod
-    def wait_until(is_so: Callable[[], object], within_s: float = 20.0) -> None:
+    def wait_until(is_so: Callable[[], object], within_s: float = 60.0) -> None:
         wait_until(is_so, "what the test waits for", within_s=within_s)
 
     def _slots(self, provider: str) -> RateSlots:

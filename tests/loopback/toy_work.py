@@ -63,7 +63,7 @@ def run_row(database: Database, run_id: str):
         return connection.execute(select(runs).where(runs.c.run_id == run_id)).one()
 
 
-def wait_for(condition, *, timeout_s: float = 20.0, what: str = "") -> None:
+def wait_for(condition, *, timeout_s: float = 60.0, what: str = "") -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
