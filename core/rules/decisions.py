@@ -41,7 +41,6 @@ class Standing:
     note: str = ""
     reasons: tuple[str, ...] = ()
     actor: str = ""
-    decided_by_event_id: int | None = None
 
 
 def effective_events(history: Sequence[DecisionEvent]) -> list[DecisionEvent]:
@@ -72,7 +71,6 @@ def replay(history: Sequence[DecisionEvent]) -> Standing:
         note=last.note,
         reasons=last.reasons,
         actor=last.actor,
-        decided_by_event_id=last.event_id,
     )
 
 

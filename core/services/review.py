@@ -317,10 +317,6 @@ def _completed(request: DecisionRequest, row: MappingRow) -> DecisionRequest:
     )
 
 
-def _was_conflict(connection: Connection, key: str) -> bool:
-    return bool(connection.execute(select(decisions.c.is_conflict).where(decisions.c.idempotency_key == key)).scalar_one())
-
-
 def _conflict(connection: Connection, request: DecisionRequest, row: MappingRow) -> Conflict:
     last = rows.last_event(connection, row.mapping_id)
     if last is None:

@@ -58,7 +58,6 @@ class Spending:
     searches: int
     downloads: int
     judge_calls: int
-    other_calls: int
     tokens_in: int
     tokens_out: int
     cost_usd: float
@@ -99,7 +98,6 @@ def read_spending(database: Database, progress: RunProgress) -> Spending:
         searches=n_of.get("search", 0),
         downloads=downloads,
         judge_calls=judge_calls,
-        other_calls=sum(n_of.values()) - requests - judge_calls,
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         cost_usd=cost_usd,

@@ -36,7 +36,6 @@ class OnItsWay:
     """A chosen clip that an open word fetches."""
 
     clip_id: int
-    owner_id: int
     owner: str
     moved_at: datetime
     """When the owner's row last changed."""
@@ -119,7 +118,7 @@ def on_their_way_for(connection: Connection, run_id: str, word_id: int) -> list[
 
 def _read(row: Row[Any]) -> OnItsWay:
     is_late = row.stage == Stage.CHOOSE and row.updated_at < now() - timedelta(seconds=LEAVES_CHOOSE_S)
-    return OnItsWay(row.clip_id, row.word_id, row.text, row.updated_at, row.state == WordState.QUEUED or is_late)
+    return OnItsWay(row.clip_id, row.text, row.updated_at, row.state == WordState.QUEUED or is_late)
 
 
 def take_over(connection: Connection, run_id: str, word_id: int, clips_taken: Iterable[OnItsWay]) -> None:
@@ -139,10 +138,10 @@ def words_with_chosen(connection: Connection, run_id: str) -> set[int]:
     return set(connection.execute(query).scalars())
 
 
-def _on_their_way(run_id: str) -> Select[tuple[int, int, datetime, str, str, str]]:
+def _on_their_way(run_id: str) -> Select[tuple[int, datetime, str, str, str]]:
     owner = (run_words.c.run_id == run_clips.c.run_id) & (run_words.c.word_id == run_clips.c.word_id)
     return (
-        select(run_clips.c.clip_id, run_clips.c.word_id, run_words.c.updated_at, words.c.text, run_words.c.state, run_words.c.stage)
+        select(run_clips.c.clip_id, run_words.c.updated_at, words.c.text, run_words.c.state, run_words.c.stage)
         .join(run_words, owner)
         .join(words, words.c.word_id == run_clips.c.word_id)
         .where(run_clips.c.run_id == run_id, run_clips.c.outcome == "chosen", run_words.c.state.in_(OPEN))

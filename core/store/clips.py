@@ -75,12 +75,6 @@ def slug_of_media(connection: Connection, media_id: str) -> str:
     return connection.execute(query).scalar_one_or_none() or ""
 
 
-def clip_failure(connection: Connection, clip_id: int) -> tuple[str, str]:
-    """(stage, reason) of why this clip cannot be used, both empty where it can."""
-    row = connection.execute(select(clips.c.failure_stage, clips.c.failure).where(clips.c.clip_id == clip_id)).one()
-    return row.failure_stage, row.failure
-
-
 def set_clip(connection: Connection, clip_id: int, **values: str | None) -> None:
     """Set `media_id`, `transcript_id`, `failure_stage` or `failure`."""
     connection.execute(clips.update().where(clips.c.clip_id == clip_id).values(**values))

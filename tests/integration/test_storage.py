@@ -6,13 +6,14 @@ import os
 import time
 
 import pytest
+from sqlalchemy import select
 
 from core.errors import Refused
 from core.model.reviews import DecisionKind
 from core.services.storage import Storage, StorageKind
-from core.store.clips import clip_failure, load_clip
+from core.store.clips import load_clip
 from core.store.media_rows import stored_media_ids
-from core.store.tables import media
+from core.store.tables import clips, media
 from tests.integration.export_world import World, distinct_mp4
 
 
@@ -90,18 +91,19 @@ def test_a_start_removes_old_orphans_names_what_is_missing_and_takes_back_what_r
     os.utime(world.files.local_path(orphan_id), (past, past))
     os.utime(world.files.local_path(media_of(world, kept)), (past, past))
     lost_id = media_of(world, lost)
+    failure = select(clips.c.failure_stage, clips.c.failure).where(clips.c.clip_id == lost)
     world.files.delete(lost_id)
     report = storage.sweep()
     assert report.removed == (f"{orphan_id}.mp4",) and report.missing == (lost_id,)
     assert world.files.exists(media_of(world, kept))
     with world.database.read() as connection:
         assert stored_media_ids(connection) == {media_of(world, kept)}
-        assert clip_failure(connection, lost) == ("fetch", "The file is gone. Fetch the clip again.")
+        assert connection.execute(failure).one() == ("fetch", "The file is gone. Fetch the clip again.")
     orphan.write_bytes(distinct_mp4("lost"))
     assert world.files.put(orphan) == lost_id
     assert storage.sweep().found_again == (lost_id,)
     with world.database.read() as connection:
-        assert clip_failure(connection, lost) == ("", "")
+        assert connection.execute(failure).one() == ("", "")
 
 
 def test_a_media_disk_that_is_away_changes_no_row(world, storage):
