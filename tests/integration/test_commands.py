@@ -322,6 +322,30 @@ def test_a_backup_brings_decisions_and_media_back(decided, program, tmp_path):
     assert (states(other), media_of(other.home)) == (before, media)
 
 
+def test_a_restore_says_where_the_workspace_that_it_replaced_is_kept(decided, program, tmp_path):
+    cli = copy_of(decided, program, tmp_path)
+    cli.json("backup", str(tmp_path / "copy"), "--without-media")
+    restored = cli.run("restore", str(tmp_path / "copy"), "--overwrite")
+    assert restored.returncode == 0
+    [aside] = [line for line in restored.stdout.splitlines() if line.startswith("What was there is kept in ")]
+    assert (Path(aside.removeprefix("What was there is kept in ").removesuffix(".")) / "app.db").is_file()
+
+
+def test_a_folder_without_films_is_said(program, tmp_path):
+    (tmp_path / "films").mkdir()
+    done = Cli(program, tmp_path / "home").run("ingest", str(tmp_path / "films"))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "0 ingested, 0 known, 0 failed.")
+    assert done.stdout.startswith("No film is there: a folder's films end in ") and ".mp4" in done.stdout
+
+
+def test_doctor_names_the_servers_that_are_not_the_usual_ones(program, tmp_path):
+    elsewhere = {"CLIPCAFE_BASE_URL": "http://mina:hunter22@127.0.0.1:9/", "OPENAI_BASE_URL": "http://127.0.0.1:11/v1"}
+    cli = Cli(program, tmp_path / "home", {"CLIPCAFE": "not-a-key-4711", "OPENAI_API_KEY": "not-a-key-4711", **elsewhere})
+    checks = {check["name"]: check["detail"] for check in cli.json("doctor")["checks"]}
+    assert "; 127.0.0.1:9; " in checks["clipcafe"] and "; 127.0.0.1:11; " in checks["openai"]
+    assert "hunter22" not in str(checks)
+
+
 def test_an_archive_that_leads_out_is_refused_and_nothing_is_written(decided, program, tmp_path):
     cli = copy_of(decided, program, tmp_path)
     made = cli.json("backup", "--without-media")

@@ -172,7 +172,9 @@ def _clipcafe(app: App) -> Iterator[Check]:
         for what, state in months
     ]
     is_set = bool(app.config.clipcafe_key)
-    detail = "; ".join([_key(app, "CLIPCAFE"), f"at most {limit:,} requests in any {window_s:g} s", *plan])
+    server = _server(app.config.clipcafe_base_url)
+    elsewhere = [server] if server != "api.clip.cafe" else []
+    detail = "; ".join([_key(app, "CLIPCAFE"), *elsewhere, f"at most {limit:,} requests in any {window_s:g} s", *plan])
     fix = "" if is_set else "Own films need none. Enter a key in Settings, or set CLIPCAFE, to find clips of other films."
     if is_set and any(state.limit is None for _, state in months):
         fix = "Enter in Settings what your plan allows a month."
@@ -181,12 +183,10 @@ def _clipcafe(app: App) -> Iterator[Check]:
 
 def _openai(app: App) -> Iterator[Check]:
     """What is set; nothing is asked of the server."""
-    from urllib.parse import urlsplit
-
     from core.rules.prices import find_price
 
     config = app.config
-    server = urlsplit(config.openai_base_url).hostname or "api.openai.com"
+    server = _server(config.openai_base_url) or "api.openai.com"
     if not (config.openai_api_key or config.openai_base_url):
         fix = "The rubric needs none. Enter a key in Settings, or set OPENAI_API_KEY, to have a model judge."
         yield Check("openai", ok=True, detail=_key(app, "OPENAI_API_KEY"), fix=fix)
@@ -194,6 +194,13 @@ def _openai(app: App) -> Iterator[Check]:
     is_priced = find_price(config.judge_model, app.prices()) is not None
     detail = f"{_key(app, 'OPENAI_API_KEY')}; {server}; judge's model {config.judge_model}, price {'known' if is_priced else 'not known'}"
     yield Check("openai", ok=True, detail=detail, fix="" if is_priced else "Enter its price in Settings; until then sums are “at least”.")
+
+
+def _server(address: str) -> str:
+    """Host and port, without what an address may hold beside them."""
+    from urllib.parse import urlsplit
+
+    return urlsplit(address).netloc.rpartition("@")[2]
 
 
 def _key(app: App, variable: str) -> str:

@@ -26,7 +26,7 @@ def ingest(
     json: Json = False,
 ) -> None:
     """Take in films of your own; they are read in place and never changed."""
-    from core.services.library import ingest_json
+    from core.services.library import FILM_SUFFIXES, ingest_json
 
     with opened() as app:
         job_id = app.library.ingest(paths, actor=actor())
@@ -40,6 +40,8 @@ def ingest(
         raise StoreError(job.reason or "Taking in was cancelled.", hint="Give the same command again: it goes on where it stopped.")
     document = ingest_json(job)
     lines = [f"{file['status']}: {file['path']}{' (' + file['reason'] + ')' if file['reason'] else ''}" for file in document["files"]]
+    if not lines:
+        lines = [f"No film is there: a folder's films end in {', '.join(sorted(FILM_SUFFIXES))}."]
     OUT.answer(document, *lines, f"{document['ingested']} ingested, {document['known']} known, {document['failed']} failed.")
     if document["failed"] and not document["ingested"] and not document["known"]:
         raise typer.Exit(2)

@@ -50,7 +50,8 @@ def restore(
     finally:
         if lock is not None:
             lock.release()
-    OUT.answer(report.as_json(), f"Restored {report.from_path} into {report.home_path}.")
+    aside = [f"What was there is kept in {report.aside_path}."] if report.aside_path else []
+    OUT.answer(report.as_json(), f"Restored {report.from_path} into {report.home_path}.", *aside)
 
 
 @demo.command()
