@@ -26,9 +26,9 @@ fix:
 demo:
     WORDREEL_HOME=data/workspace/demo python3 run.py
 
-# The figures of DESIGN, side by side with their peers
-bench *arguments:
-    for script in benchmarks/*/run.py; do {{python}} "$script" {{arguments}}; done
+# One figure, side by side with its peer: alignment, choose, desk, discovery, export, match or recognition
+bench name *arguments:
+    {{python}} -m benchmarks.{{name}} {{arguments}}
 
 # What is installed, and what to fix
 check:
