@@ -58,6 +58,14 @@ def test_without_a_run_it_says_so_and_shows_what_a_run_would_do(app):
     assert app.discovery.runs() == []
 
 
+def test_a_plan_over_own_films_promises_nothing_where_there_is_no_film(app):
+    test = draw("discover", app, gaps="toefl_beginner")
+    shown = html(test)
+    assert "No film to look in yet: every word would end without a clip." in shown
+    assert "Words that gain a clip" not in shown and "What these figures rest on" not in shown
+    assert ways(test)["Add films"] == "/library"
+
+
 def test_start_makes_a_run_over_the_words_of_the_bundle_and_shows_it(app):
     test = draw("discover", app, gaps="toefl_beginner")
     checked(button(test, "Start run").click().run())

@@ -16,7 +16,7 @@ from ui.cli.session import actor
 from ui.parts import page
 from ui.parts.bundles import known_bundles, label_of, with_labels
 from ui.parts.demo_note import draw_demo_note
-from ui.parts.discover_plan import EMPTY, draw_plan, missing_note, stops_note
+from ui.parts.discover_plan import EMPTY, draw_plan, missing_note, stops_note, without_films
 from ui.parts.discover_source import draw_source_and_limits
 from ui.parts.discover_wanted import draw_wanted
 from ui.parts.figures import count
@@ -112,10 +112,18 @@ def _plan(app: App, choice: WordChoice | None, groups: PlanGroups | None, given:
     settings, plan = given.settings, EMPTY
     with page.shown_errors():
         plan = app.discovery.plan(groups.chosen, settings) if groups else EMPTY
-    draw_plan(plan, groups, settings, given.limits)
+    is_in_vain = settings.source is Source.LIBRARY and groups is not None and not _has_films(app, is_demo=groups.chosen.is_demo)
+    draw_plan(without_films(plan) if is_in_vain else plan, groups, settings, given.limits)
+    if is_in_vain:
+        page.note("No film to look in yet: every word would end without a clip.", "help", "warn")
     missing = missing_note(len(groups.to_search) if groups else 0, is_ready=given.is_ready, has_words=groups is not None)
     is_asked = st.button(
-        "Start run", type="primary", icon=":material/play_arrow:", width="stretch", disabled=bool(missing), key="start_run"
+        "Start run",
+        type="secondary" if is_in_vain else "primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=bool(missing),
+        key="start_run",
     )
     if is_asked and choice and not missing:
         with page.shown_errors():
@@ -126,8 +134,13 @@ def _plan(app: App, choice: WordChoice | None, groups: PlanGroups | None, given:
             st.query_params["run"] = run_id
             st.rerun()
     page.note(f"{missing} {stops_note(settings)}".strip())
-    if settings.source is Source.LIBRARY and not app.library.films():
-        way_button("Add films", "/library", icon_name="create_new_folder")
+    if is_in_vain or (settings.source is Source.LIBRARY and not app.library.films()):
+        way_button("Add films", "/library", icon_name="create_new_folder", is_main=is_in_vain)
+
+
+def _has_films(app: App, *, is_demo: bool) -> bool:
+    """Demo bundles are looked for in demo films alone, others never in them."""
+    return any(card.film.is_demo == is_demo for card in app.library.films())
 
 
 def _command(choice: WordChoice | None, asked: str, settings: RunSettings) -> str:

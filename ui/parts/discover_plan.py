@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.model.runs import Plan
@@ -11,7 +12,7 @@ from core.services.run_now import month_note
 from ui.parts import page
 from ui.parts.discover_limiter import free_ticks, quota_bar, quota_left, window_name
 from ui.parts.discover_spent import money
-from ui.parts.figures import count, model_name, roughly
+from ui.parts.figures import count, model_name, roughly, whole_figures
 from ui.parts.markup import Markup, div, el, facts, icon, join, show, span
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def draw_plan(plan: Plan, groups: PlanGroups | None, settings: RunSettings, limi
     if plan.basis:
         lines = [el("li", line) for line in plan.basis]
         show(el("details", el("summary", icon("expand_more"), "What these figures rest on"), el("ul", *lines), cls="wr-basis"))
+
+
+def without_films(plan: Plan) -> Plan:
+    """The plan where there is nothing to look in: its searches alone, which find no line to judge."""
+    return replace(EMPTY, searches=plan.searches, judge=plan.judge)
 
 
 def stops_note(settings: RunSettings) -> str:
@@ -84,7 +90,7 @@ def _expected(expected: Expected, n_words: int, n_wanted: int) -> None:
         "First clip to review": f"about {roughly(expected.first_clip_s)}",
     }
     n = f"n = {expected.n:,}." if expected.n else "A prior, no decision yet."
-    rests = div((expected.says or n).replace("n = ", "n\u00a0=\u00a0"), title=n, cls="wr-note wr-under")
+    rests = div(whole_figures(expected.says or n), title=n, cls="wr-note wr-under")
     show(div(el("h3", "Expected", cls="wr-sub"), facts(rows, "plain wr-quota"), rests, cls="wr-planpart"))
 
 

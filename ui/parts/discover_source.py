@@ -99,10 +99,8 @@ def _limits(app: App, source: Source, limits: SourceLimits | None) -> RunSetting
                     "Cost at most, $", 0.0, 100_000.0, None, step=0.5, format="%.2f", key="max_cost", label_visibility="collapsed",
                     placeholder="none",
                 )  # fmt: skip
-        with _named("Hits considered a word, at most", "in the source’s order"):
-            hits = st.number_input(
-                "Hits considered a word, at most", 1, 1000, USUAL_HITS, step=10, key="max_videos", label_visibility="collapsed"
-            )
+        with _named("Hits a word at most", "in the source’s order"):
+            hits = st.number_input("Hits a word at most", 1, 1000, USUAL_HITS, step=10, key="max_videos", label_visibility="collapsed")
     return RunSettings(
         source=source,
         want=int(want),

@@ -92,7 +92,7 @@ def _frozen(progress: RunProgress) -> None:
         f"at most {settings.max_videos} hits",
         f"{settings.max_downloads:,} downloads" if settings.max_downloads is not None else "",
         money(settings.max_cost_usd) if settings.max_cost_usd is not None else "",
-        "1–15 s",
+        "1–\u206015\u00a0s",
         f"judge {model_name(f'{settings.judge} {settings.judge_model}'.strip())}" if settings.judge else "",
         f"words by {model_name(f'{settings.transcriber} {settings.transcriber_model}'.strip())}" if settings.transcriber else "",
     ]

@@ -93,7 +93,7 @@ def _tables(groups: PlanGroups, want: int) -> None:
         return
     rows = [_row(groups, word, want) for word in words[:MAX_ROWS]]
     with st.container(height=min(TABLE_PX, 44 + 34 * len(words)), border=False):
-        show(table(HEADS, rows, label=f"Words: {tab}", widths="24% 16% 17% 8% 22% 13%"))
+        show(table(HEADS, rows, label=f"Words: {tab}", widths="22% 14% 16% 8% 28% 12%"))
     if len(words) > MAX_ROWS:
         page.note(f"{MAX_ROWS} of {len(words):,} shown.")
 

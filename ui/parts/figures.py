@@ -62,6 +62,11 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "–"
 
 
+def whole_figures(text: str) -> str:
+    """A sentence in which no line ends inside `n = 5` or `82 %`."""
+    return text.replace("n = ", "n\u00a0=\u00a0").replace(" %", "\u00a0%")
+
+
 def model_name(told: str) -> str:
     """`openai gpt-4o-mini` as it is; `rubric-1` for `rubric rubric-1`, whose model repeats the provider's name."""
     provider, _, model = told.partition(" ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 import streamlit as st
 
@@ -51,15 +52,22 @@ def draw_doctor() -> None:
             if st.button("Close", key="close_doctor", type="tertiary"):
                 del st.session_state[STATE_KEY]
                 st.rerun()
-        rows = [
-            [
-                el("span", _mark(check["ok"]), span(check["name"].replace("_", " "), "ink"), cls="wr-state"),
-                el("span", check["detail"], title=check["detail"]),
-                check.get("fix", ""),
-            ]
-            for check in found.get("checks", [])
+        show(_checks(found.get("checks", [])))
+
+
+def _checks(checks: list[dict[str, Any]]) -> Markup:
+    """What was found; what to do has a column where there is anything to do."""
+    has_work = any(check.get("fix") for check in checks)
+    rows = [
+        [
+            el("span", _mark(check["ok"]), span(check["name"].replace("_", " "), "ink"), cls="wr-state"),
+            el("span", check["detail"], title=check["detail"]),
+            *([check.get("fix", "")] if has_work else []),
         ]
-        show(table([("Check", "nowrap"), ("Found", "cut"), ("What to do", "")], rows, label="Checks", widths="190px 50% auto"))
+        for check in checks
+    ]
+    heads = [("Check", "nowrap"), ("Found", "cut"), *([("What to do", "")] if has_work else [])]
+    return table(heads, rows, label="Checks", widths="190px 50% auto" if has_work else "190px auto")
 
 
 def _mark(is_ok: bool) -> Markup:

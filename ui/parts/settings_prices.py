@@ -110,12 +110,12 @@ def _draw_form(app: App, models: list[str], prices: dict[str, ModelPrice], edite
     )
     with st.form("price_form", border=False):
         if paid == SOUND:
-            texts = {"minute_usd": _ask("A minute of sound", price.minute_usd, f"price_minute_{model}_{seen}")}
+            texts = {"minute_usd": _ask("A minute of sound, $", price.minute_usd, f"price_minute_{model}_{seen}")}
         else:
             texts = {
-                "in_usd": _ask("A million tokens in", price.in_usd, f"price_in_{model}_{seen}"),
-                "out_usd": _ask("A million tokens out", price.out_usd, f"price_out_{model}_{seen}"),
-                "cached_usd": _ask("A million cached tokens in", price.cached_usd, f"price_cached_{model}_{seen}", "as tokens in"),
+                "in_usd": _ask("A million tokens in, $", price.in_usd, f"price_in_{model}_{seen}"),
+                "out_usd": _ask("A million tokens out, $", price.out_usd, f"price_out_{model}_{seen}"),
+                "cached_usd": _ask("A million cached tokens in, $", price.cached_usd, f"price_cached_{model}_{seen}", "as tokens in"),
             }
         if st.form_submit_button("Save price"):
             with page.shown_errors():

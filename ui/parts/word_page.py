@@ -153,7 +153,7 @@ def _history(report: WordReport) -> None:
         for event in report.history[:MAX_EVENTS]
     ]
     heads = [("When", "nowrap"), ("Who", "nowrap"), ("What", "cut"), ("Where", "cut")]
-    show(table(heads, rows, label="History", widths="104px 110px 46% auto"))
+    show(table(heads, rows, label="History", widths="104px 100px 38% auto"))
 
 
 def _not_in_use(report: WordReport) -> None:
@@ -180,4 +180,4 @@ def _variety(report: WordReport) -> None:
     listed: list[object] = []
     for form in forms:
         listed += [", " if listed else "", form]
-    show(div(f"{count(len(films), 'film')}{span_of_years}. ", *(["Heard as ", *listed, "."] if listed else []), cls="wr-note"))
+    show(div(f"{count(len(films), 'film')}{span_of_years}. ", *(["Forms: ", *listed, "."] if listed else []), cls="wr-note"))
