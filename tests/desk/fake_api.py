@@ -72,6 +72,8 @@ class Faults:
     is_offline: bool = False
     delay_s: float = 0.0
     conflict_on: str = ""
+    only: set[str] = field(default_factory=set)
+    """The clips that were found so far; empty for all."""
     gone: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
 
@@ -102,6 +104,8 @@ class FakeApi:
             focus = next(
                 (target for target in visit["targets"] if target["state"] == "in_review" and target["approved"] < target["want"]), None
             )
+            if self.faults.only and clip_id not in self.faults.only:
+                continue
             if focus is None or focus["proposal"]["relevance"] < float(query.get("min_score") or 0):
                 continue
             heads.append(

@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         if "reset" in body:
             self.api.reset(body["reset"])
         for name, value in body.get("faults", {}).items():
-            setattr(self.api.faults, name, set(value) if name in ("gone", "broken") else value)
+            setattr(self.api.faults, name, set(value) if name in ("gone", "broken", "only") else value)
         self._json(200, {"events": self.api.events, "posts": self.api.posts})
 
     def _api(self, path: str, query: dict[str, str], body: dict[str, Any] | None) -> None:

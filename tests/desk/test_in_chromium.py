@@ -436,6 +436,26 @@ def test_the_end_of_the_queue_says_what_is_true(page: Page) -> None:
     expect(now(page)).to_have_text("immediate")
 
 
+def test_clips_that_a_run_brings_later_come_up_at_the_end_of_the_queue_by_themselves(browser: Browser, address: str) -> None:
+    """The one that was decided last does not come back, and nothing has to be loaded again."""
+    control(address, reset=37, faults={"only": ["clip0"]})
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    page.goto(f"{address}/?theme=light")
+    page.wait_for_selector("[data-testid=desk][data-view=desk]")
+    start(page)
+    expect(page.locator("[data-testid=desk-stage]")).to_have_attribute("data-clip-id", "clip0")
+    page.keyboard.press("Shift+A")
+    expect(page.locator("[data-testid=desk-empty]")).to_contain_text("Nothing left in this queue")
+    expect(saved(page)).to_have_attribute("data-state", "saved")
+    page.wait_for_timeout(3000)  # longer than the one look that follows a decision
+    control(address, faults={"only": ["clip0", "clip2"]})
+    expect(page.locator("[data-testid=desk-stage]")).to_have_attribute("data-clip-id", "clip2")
+    expect(page.get_by_test_id("desk")).to_have_attribute("data-view", "desk")
+    context.close()
+
+
 def test_a_first_start_greets_and_enter_begins(browser: Browser, address: str) -> None:
     control(address, reset=0)
     page = browser.new_page()

@@ -19,6 +19,7 @@ const PRELOADED = 3;
 const HELD_FILMS = 8;
 const PRELOAD_AFTER_MS = 120;
 const REFRESH_MS = 1500;
+const MORE_MS = 4000;
 const BEGUN_UNDER = "wordreel.desk.begun";
 export const FILTERS_UNDER = "wordreel.desk.filters";
 export const LETTERS_UNDER = "wordreel.desk.letters";
@@ -245,6 +246,17 @@ export class Showing {
     this.showPanel(endOfQueue({ desk: this.desk, nSkipped: this.queue.skipped.length + (isUntouched ? this.desk.skipped : 0), isUntouched, data: this.data, act: (action) => this.act(action) }));
     this.root.dataset.view = isUntouched ? "panel" : "end";
     this.refreshSoon();
+    this.awaitMore();
+  }
+
+  /** A run may still bring clips: while nothing waits and somebody looks, the server is asked now and then. */
+  awaitMore() {
+    clearTimeout(this.moreTimer);
+    this.moreTimer = setTimeout(() => {
+      if (this.isGone || this.visit !== null || this.root.querySelector("[data-testid=desk-empty]") === null) return;
+      if (!document.hidden && this.outbox.nWaiting === 0) void this.refresh();
+      this.awaitMore();
+    }, MORE_MS);
   }
 
   /** What was held is decided, and the server has more: it is read now, and comes up by itself. */
@@ -370,6 +382,7 @@ export class Showing {
     this.isGone = true;
     this.keyboard.stop();
     clearTimeout(this.refreshTimer);
+    clearTimeout(this.moreTimer);
     clearTimeout(this.preloadTimer);
     this.outbox.stop();
     this.wave.stop();
