@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.model.clips import Clip, EvidenceState, ProposalStage
 from core.model.runs import Stage
 from core.pipeline.bench import Bench
@@ -13,7 +15,7 @@ from core.rules.evidence import find_evidence
 from core.rules.morphology import inflections
 from core.store import runs as run_rows
 from core.store.clips import propose_mapping
-from core.store.media_rows import load_transcript
+from core.store.media_rows import load_facts, load_transcript
 
 
 def run_score(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
@@ -33,6 +35,7 @@ def score_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
     with bench.database.read() as connection:
         vocabulary = bench.vocabulary(connection, is_demo=task.run.is_demo)
         transcript = load_transcript(connection, clip.transcript_id or "")
+        length_s = load_facts(connection, transcript.media_id).duration_s  # what its source states is wrong in a third
     matches = [match for match in vocabulary.matcher.find([word.text for word in transcript.words]) if match.word_id in vocabulary.words]
     by_word = {match.word_id: [other for other in matches if other.word_id == match.word_id] for match in matches}
     by_word.setdefault(task.word.word_id, [])
@@ -52,7 +55,16 @@ def score_clip(bench: Bench, task: WordTask, clip: Clip) -> None:
     }
     judge = bench.judge(task.run.settings)
     made = judge_clip(
-        bench, clip, ProposalStage.FINAL, task.run.run_id, judge, vocabulary, transcript.text, transcript.words, evidence, matches
+        bench,
+        replace(clip, end_s=clip.start_s + length_s),
+        ProposalStage.FINAL,
+        task.run.run_id,
+        judge,
+        vocabulary,
+        transcript.text,
+        transcript.words,
+        evidence,
+        matches,
     )
     with bench.database.write() as connection:
         for proposal in made.values():

@@ -171,11 +171,12 @@ class Desk:
                 select(corrections.c.after_transcript_id).where(corrections.c.idempotency_key == key)
             ).scalar_one_or_none()
             before = media_rows.load_transcript(connection, done or clip.transcript_id or "")
+            length_s = media_rows.load_facts(connection, before.media_id).duration_s
         if done is not None:
             return _transcript_json(before)
         if transcript_id and transcript_id != before.transcript_id:
             raise Conflict(f"The text of {clip.slug} was corrected since you saw it.", hint="Look at it again.")
-        after = self._realigned(clip, before, text, actor)
+        after = self._realigned(clip, before, text, actor, length_s)
         with self._database.write() as connection:
             if clip_rows.load_clip(connection, clip_id).transcript_id != before.transcript_id:
                 raise Conflict(f"The text of {clip.slug} was corrected since you saw it.", hint="Look at it again.")
@@ -193,11 +194,11 @@ class Desk:
             )
         return _transcript_json(after)
 
-    def _realigned(self, clip: Clip, before: Transcript, text: str, actor: str) -> Transcript:
+    def _realigned(self, clip: Clip, before: Transcript, text: str, actor: str, length_s: float) -> Transcript:
         """The corrected text with times: each run of changed words lies where the words it replaces lay, then is aligned."""
-        words = retimed(before.words, text.split(), clip.duration_s)
+        words = retimed(before.words, text.split(), length_s)
         words = self._aligner.align(self._media_files.local_path(clip.media_id or ""), words, language=before.language)
-        start_s, end_s = (words[0].start_s, words[-1].end_s) if words else (0.0, clip.duration_s)
+        start_s, end_s = (words[0].start_s, words[-1].end_s) if words else (0.0, length_s)
         return Transcript(
             transcript_id=uuid4().hex,
             media_id=before.media_id,

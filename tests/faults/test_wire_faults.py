@@ -95,6 +95,17 @@ def test_what_subtitles_only_describe_is_not_spoken(make: Make, heard: Logged) -
     world.check(heard.text)
 
 
+def test_the_length_that_is_judged_at_the_end_is_the_files_and_not_the_stated_one(make: Make, heard: Logged) -> None:
+    texts = list_words(1)
+    world = make(words=texts, corpus=one_line_each(texts), JUDGE="rubric")
+    world.clipcafe.spoil = lambda slug, raw: raw | {"duration": 14.5}
+    world.discover(want=1)
+    with world.database.read() as connection:
+        kept = connection.execute(select(proposals.c.features).where(proposals.c.stage == "final")).scalars().all()
+    assert kept and all("4.0 s long" in json.dumps(features) for features in kept)
+    world.check(heard.text)
+
+
 def test_a_page_in_the_names_of_older_files_is_read(make: Make, heard: Logged) -> None:
     texts = list_words(3)
     world = make(words=texts, corpus=one_line_each(texts), judge=all_good)

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.errors import Conflict, InvalidInput, NotFound, Refused
 from core.model.clips import EvidenceState
 from core.model.reviews import DecisionKind, DecisionOutcome, DecisionRequest, MappingState, RejectReason
 from core.services.review import QueueFilter, ago
 from core.store.reviews import history_of, load_mapping, project
-from core.store.tables import corrections, decisions, live_mappings, mappings
+from core.store.tables import clips, corrections, decisions, live_mappings, mappings
 from core.timing import now
 from tests.conftest import REPO_PATH
 from tests.loopback.decided_world import Shelf
@@ -515,6 +515,15 @@ def test_a_correction_keeps_the_recognition_and_times_its_words(shelf: Shelf) ->
     second = visit_and_correct(shelf, clip_id, "They refer the matter to him.")
     assert second["transcript_id"] != after["transcript_id"]
     assert shelf.desk.visit(clip_id)["recognition"] == "They prefer the madder to him."
+
+
+def test_a_correction_is_timed_within_the_file_whatever_length_its_source_stated(shelf: Shelf) -> None:
+    clip_id = shelf.clip("one", "They refer to him.")
+    with shelf.database.write() as connection:
+        connection.execute(update(clips).where(clips.c.clip_id == clip_id).values(end_s=60.0))
+    visit_and_correct(shelf, clip_id, "They refer to him. And to nobody else.")
+    visit = shelf.desk.visit(clip_id)
+    assert max(word["end_s"] for word in visit["words"]) <= visit["duration_s"]
 
 
 def test_a_correction_sent_twice_is_one(shelf: Shelf) -> None:
