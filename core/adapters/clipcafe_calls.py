@@ -11,7 +11,7 @@ from threading import local
 import httpx
 
 from core.adapters.clipcafe_line import Line, Place
-from core.errors import BadAnswer, NotSent, ProviderError, ProviderUnavailable, QuotaReached, RateLimited
+from core.errors import BadAnswer, NotSent, ProviderError, ProviderUnavailable, QuotaReached, RateLimited, StoreError
 from core.model.calls import Answer, PaidCall
 from core.ports import CallLedger
 from core.store.database import Database
@@ -96,10 +96,14 @@ class Gate:
         raise SlotMissed("A request was held up past its rate slot; it takes another.")
 
     def answered(self) -> None:
-        """The request was counted by now."""
-        if self._sent is not None:
+        """The request was counted by now. Where that cannot be written the slot counts as later, and the answer is not given up for it."""
+        if self._sent is None:
+            return
+        try:
             self._limits.slots.answered(self._sent)
-            self._sent = None
+        except StoreError as error:
+            log.warning("A rate slot stays counted as late as can be: %s", error.message)
+        self._sent = None
 
     def close(self) -> None:
         """Give back what a request that never went out had: its slot and its count."""

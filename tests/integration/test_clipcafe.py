@@ -554,6 +554,18 @@ def test_a_request_held_up_past_its_slot_takes_another(world: World, monkeypatch
     assert world.limits.requests.state().n_used == 1
 
 
+def test_an_answer_is_not_lost_where_its_slot_cannot_be_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the disk is full, or the database locked, at the very moment at which it comes: the slot stays counted as late as can be."""
+
+    def refuse(_slot: object) -> None:
+        raise DiskFull("No room left for the database.")
+
+    monkeypatch.setattr(world.limits.slots, "answered", refuse)
+    assert len(world.source.search(world.word("refer"), max_hits=100)) > 5
+    assert world.entries() == [("search", "done", 1)]
+    assert world.server.n_arrived() == 1
+
+
 @pytest.mark.parametrize("url", ["ftp://x/", "http://", "http://a:b@host/", "http://host/?api_key=1", "x y"])
 def test_an_address_that_cannot_be_used(tmp_path: Path, url: str) -> None:
     from core.adapters.source_clipcafe import _checked
