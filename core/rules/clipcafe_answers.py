@@ -113,9 +113,14 @@ def kept_fields(raw: Mapping[str, object], secrets: Sequence[str]) -> dict[str, 
 
 
 def without_secrets(value: object, secrets: Sequence[str]) -> object:
-    """The same value with every key taken out of its texts: query parameters that carry one, and the secrets themselves."""
+    """The same value with every key taken out of its texts: query parameters that carry one, and the secrets themselves.
+
+    A number that JSON has no word for (NaN, infinity) is None, so that every database can keep it.
+    """
     if isinstance(value, str):
         return plain_of_secrets(value, secrets)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, dict):
         return {plain_of_secrets(str(name), secrets): without_secrets(inner, secrets) for name, inner in value.items()}
     if isinstance(value, list):

@@ -119,7 +119,9 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(READ_NAMES | {"download"})), VALUES))
 def test_anything_is_read_without_a_raise(raw: dict[str, object]) -> None:
-    hit, _ = parse_hit(kept_fields(raw, [KEY]))
+    kept = kept_fields(raw, [KEY])
+    json.dumps(kept, allow_nan=False).encode("utf-8")  # as every database can keep it: PostgreSQL takes no NaN
+    hit, _ = parse_hit(kept)
     if hit is not None:
         json.dumps([hit.slug, hit.title, hit.spoken, hit.script, dict(hit.metadata)]).encode("utf-8")
         assert hit.duration_s >= 0
