@@ -249,7 +249,7 @@ class Discovery:
         """Raises: NotFound, Conflict."""
         run = self.run(run_id)
         if run.status in (RunStatus.SUCCEEDED, RunStatus.FAILED):
-            raise Conflict(f"Run {run.number} has ended ({run.status}).", hint="`runs retry` begins what failed again.")
+            raise Conflict(f"Run {run.number} has ended ({run.status}).", hint=_retry_hint(run))
         self._switches.start(run.run_id)
         return self.summary(run_id)
 
@@ -267,10 +267,15 @@ class Discovery:
 
     def _must_not_have_ended(self, run_id: str, verb: str) -> None:
         run = self.run(run_id)
+        if run.status is RunStatus.WAITING_FOR_QUOTA:
+            hint = f"Nothing of it goes on by itself; `python run.py runs resume {run.number}` does."
+            raise Conflict(f"Run {run.number} waits for a quota; it cannot be {verb}.", hint=hint)
         if run.status in ENDED_RUN:
-            raise Conflict(
-                f"Run {run.number} has ended ({run.status}); it cannot be {verb}.", hint="`runs retry` begins what failed again."
-            )
+            raise Conflict(f"Run {run.number} has ended ({run.status}); it cannot be {verb}.", hint=_retry_hint(run))
+
+
+def _retry_hint(run: RunRow) -> str:
+    return f"`python run.py runs retry {run.number}` begins what failed again."
 
 
 def require_limits(settings: RunSettings) -> None:

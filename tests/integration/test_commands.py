@@ -107,6 +107,10 @@ def test_help_speaks_of_what_a_person_types(program, tmp_path):
         assert shown.split("Usage: ", 1)[1].startswith(" ".join(("python run.py", *path))), path
         assert "ui.cli" not in shown and "default: 0" not in shown
     assert [reason for reason in RejectReason if reason not in shown] == []
+    alone = cli.run("vocab")
+    told = ["Name one of these commands.", "`python run.py vocab --help` shows what it takes."]
+    assert (alone.returncode, alone.stderr.splitlines()) == (2, told)
+    assert "import" in alone.stdout
 
 
 # Streams and errors --------------------------------------------------------------------------------------------------

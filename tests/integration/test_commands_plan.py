@@ -12,6 +12,7 @@ import typer
 from sqlalchemy import insert, update
 
 from core.config import load_config
+from core.errors import Conflict
 from core.model.clips import Source
 from core.model.runs import Plan, RunSettings, RunStatus, Stage, StopCause, WordState
 from core.rules.prices import dollars, say_tokens
@@ -178,6 +179,14 @@ def test_a_run_at_its_own_limit_is_launched_with_a_higher_one_and_not_resumed(ap
     says = "The run's limit of 3 downloads is reached. 1 word waits, with its place kept."
     assert f"{says} Launch these words with a higher limit; what was judged is kept." in told
     assert "resume" not in told
+
+
+def test_a_run_that_waits_for_a_quota_is_resumed_and_neither_paused_nor_cancelled(app: App) -> None:
+    run_id = stopped(app, RunStatus.WAITING_FOR_QUOTA, word=WordState.WAITING_FOR_QUOTA, reason="Used up.")
+    for verb in (app.discovery.pause, app.discovery.cancel):
+        with pytest.raises(Conflict, match="waits for a quota") as refused:
+            verb(run_id)
+        assert "`python run.py runs resume 1`" in refused.value.hint
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(done.exit_code)
     except ClickException as error:
         context = error.ctx if isinstance(error, UsageError) else None
-        OUT.fail(usage_error(error.format_message(), f"`{context.command_path if context else PROGRAM} --help` shows what it takes."))
+        hint = f"`{context.command_path if context else PROGRAM} --help` shows what it takes."
+        OUT.fail(usage_error(error.format_message() or "Name one of these commands.", hint))  # its help was just shown
     except (KeyboardInterrupt, typer.Abort):
         OUT.interrupted()
     except BrokenPipeError:
