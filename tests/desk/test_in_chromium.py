@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import statistics
 import urllib.request
@@ -454,6 +455,53 @@ def test_clips_that_a_run_brings_later_come_up_at_the_end_of_the_queue_by_themse
     expect(page.locator("[data-testid=desk-stage]")).to_have_attribute("data-clip-id", "clip2")
     expect(page.get_by_test_id("desk")).to_have_attribute("data-view", "desk")
     context.close()
+
+
+NEXT_ONES = re.compile(r"/api/review/desk\?")
+
+
+def test_while_the_next_clips_are_read_no_end_is_said_and_they_come_up_by_themselves(browser: Browser, address: str) -> None:
+    control(address, reset=37)
+    page = browser.new_page()
+    page.goto(f"{address}/?limit=2")
+    page.wait_for_selector("[data-testid=desk][data-view=desk]")
+    held: list[Any] = []
+    is_held = True
+    page.route(NEXT_ONES, lambda route: held.append(route) if is_held else route.continue_())
+    start(page)
+    page.keyboard.press("s")
+    expect(now(page)).to_have_text("comparatively")
+    page.keyboard.press("s")
+    expect(page.locator("[data-testid=desk-more]")).to_contain_text("Reading the next clips")
+    page.keyboard.press("a")
+    expect(page.locator("[data-testid=desk-empty]")).to_have_count(0)
+    is_held = False
+    for route in held:
+        route.continue_()
+    expect(now(page)).to_have_text("invented")
+    expect(page.locator("[data-testid=desk]")).to_have_attribute("data-view", "desk")
+    expect(saved(page)).to_have_text("Saved")
+    assert {event["state"] for event in control(address)["events"]} == {"skipped"}, "the key on the panel decided nothing"
+    page.close()
+
+
+def test_next_clips_that_cannot_be_read_are_said_and_tried_again(browser: Browser, address: str) -> None:
+    control(address, reset=37)
+    page = browser.new_page()
+    page.goto(f"{address}/?limit=2")
+    page.wait_for_selector("[data-testid=desk][data-view=desk]")
+    page.route(NEXT_ONES, lambda route: route.abort())
+    start(page)
+    page.keyboard.press("s")
+    expect(now(page)).to_have_text("comparatively")
+    page.keyboard.press("s")
+    fault = page.locator("[data-testid=desk-unreachable]")
+    expect(fault).to_contain_text("The next clips could not be read")
+    page.unroute(NEXT_ONES)
+    expect(saved(page)).to_have_text("Saved")
+    fault.get_by_role("button", name="Try again").click()
+    expect(now(page)).to_have_text("invented")
+    page.close()
 
 
 def test_a_first_start_greets_and_enter_begins(browser: Browser, address: str) -> None:
