@@ -27,6 +27,15 @@ POLL_S = 1.0
 """Who waits looks again at least so often, and can be told to stop."""
 
 
+Turn = Callable[[Callable[[float], None] | None], AbstractContextManager[None]]
+"""Entered for as long as a call is in flight; given what is told about a wait for it."""
+
+
+def no_turn(_on_wait: Callable[[float], None] | None) -> AbstractContextManager[None]:
+    """Nobody has to wait for a place."""
+    return nullcontext()
+
+
 class PatientCalls:
     """`ports.CallLedger` over another. Safe to share between threads; the wait is shared by all workers of the database.
 
@@ -34,8 +43,8 @@ class PatientCalls:
 
     Args:
         slots: of the server's host. Only its block is used, since these servers count no requests for us: its limit does not matter.
-        turn: a place among the server's calls in flight. It is taken before the wait and the intent, so that who stands in line for one
-            is asked to wait with the others, and leaves no doubt behind when its worker ends.
+        turn: a place among the server's calls in flight, which may be waited for. It is taken before the intent, so that who stands in
+            line for one is asked to wait with the others, and leaves no doubt behind when its worker ends.
         on_wait: told every second or so for how long it will still be; may raise to give up, which leaves nothing behind.
     """
 
@@ -45,7 +54,7 @@ class PatientCalls:
         ledger: CallLedger,
         slots: RateSlots,
         *,
-        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        turn: Turn = no_turn,
         on_wait: Callable[[float], None] | None = None,
         pause_s: float = PAUSE_S,
         sleep: Callable[[float], None] = time.sleep,
@@ -81,14 +90,19 @@ class PatientCalls:
                 self._pause(self._pause_s * n_tries)
 
     def _try(self, call: PaidCall, perform: Callable[[], Answer]) -> Answer:
-        """One try, in its turn; a kept answer needs none. All are told to wait before the turn is another's."""
-        with nullcontext() if self._is_answered(call) else self._turn():
+        """One try, in its turn; a kept answer needs none. All are told to wait before the turn is another's, and nobody waits in it."""
+        while True:
             self._wait_for_all(call)
-            try:
+            if self._is_answered(call):
                 return self._ledger.call(call, perform)
-            except RateLimited as error:
-                self._slots.block(error.retry_after_s or UNNAMED_WAIT_S, error.message)
-                raise
+            with self._turn(self._on_wait):
+                if self._slots.blocked_s():
+                    continue
+                try:
+                    return self._ledger.call(call, perform)
+                except RateLimited as error:
+                    self._slots.block(error.retry_after_s or UNNAMED_WAIT_S, error.message)
+                    raise
 
     def _is_answered(self, call: PaidCall) -> bool:
         with self._database.read() as connection:

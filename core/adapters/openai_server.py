@@ -32,6 +32,7 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 MAX_IN_FLIGHT = 8
 WAIT_S = 10.0
 """How long everybody waits after a 429 that does not say how long."""
+POLL_S = 1.0
 NO_KEY = "none"
 """Sent where no key is set: a server of one's own asks for none, and the client wants one."""
 QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "quota_exceeded", "billing_not_active"})
@@ -79,17 +80,23 @@ class OpenAIServer:
         self._now = threading.local()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """A place among the calls in flight. `ask` takes one itself; a thread that has taken one keeps it for its `ask`."""
+    def turn(self, on_wait: Callable[[float], None] | None = None) -> Iterator[None]:
+        """A place among the calls in flight. `ask` takes one itself; a thread that has taken one keeps it for its `ask`.
+
+        `on_wait` is called every second or so (nobody knows for how long it will still be: 0), and may raise to leave the line.
+        """
         if getattr(self._now, "has_turn", False):
             yield
             return
-        with self._slots:
-            self._now.has_turn = True
-            try:
-                yield
-            finally:
-                self._now.has_turn = False
+        while not self._slots.acquire(timeout=POLL_S):
+            if on_wait is not None:
+                on_wait(0.0)
+        self._now.has_turn = True
+        try:
+            yield
+        finally:
+            self._now.has_turn = False
+            self._slots.release()
 
     def ask(self, send: Callable[[OpenAI], Any], model: str) -> ServerAnswer:
         """What the server answers to one call; `send` makes it with `client.….with_raw_response`.

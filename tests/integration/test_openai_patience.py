@@ -146,6 +146,40 @@ def test_who_waits_for_a_place_among_the_calls_in_flight_waits_as_asked_too(worl
     assert world.states()["done"] == 12 == len(world.loopback.paid)
 
 
+def test_who_waits_for_a_place_can_be_told_to_stop_whatever_the_others_wait_for(world: World) -> None:
+    """Another run has all places, or waits as it was asked: a run that is paused does not wait for it."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(_: float) -> None:
+        raise Stop
+
+    world.server = OpenAIServer(KEY, world.loopback.url, max_in_flight=1, timeout_s=30.0, deadline_s=60.0)
+    may_answer = threading.Event()
+
+    def slow(clip: str, asked: list[str]) -> list[dict[str, object]]:
+        assert may_answer.wait(60)
+        return score_words(clip, asked)
+
+    world.loopback.judge = slow
+    other = threading.Thread(target=world.ask, args=(world.calls("w1"), 1))
+    other.start()
+    wait_for(lambda: world.loopback.seen)
+    with pytest.raises(Stop):
+        world.ask(world.calls("w2", stop), 2)
+    world.slots().block(300.0, "Slow down.")
+    third = threading.Thread(target=world.ask, args=(world.calls("w1"), 3))
+    third.start()
+    may_answer.set()
+    other.join(60)
+    with pytest.raises(Stop):
+        world.ask(world.calls("w2", stop), 2)
+    world.unblock()
+    third.join(60)
+    assert world.states() == {"done": 2}
+
+
 def test_a_call_that_waits_for_a_place_is_not_in_the_ledger_yet(world: World) -> None:
     """Else a kill would leave doubts of calls that never went out, and the run's money would be held back for them."""
     world.server = OpenAIServer(KEY, world.loopback.url, max_in_flight=1, timeout_s=30.0, deadline_s=60.0)
