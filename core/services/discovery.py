@@ -136,6 +136,8 @@ class Discovery:
         if not self._outside.is_set_up(settings.source):
             needs = f"No key of {SOURCE_NAMES.get(settings.source, settings.source)} is set: enter one in Settings before the launch."
             found = replace(found, basis=(needs, *found.basis))
+        if _is_astray(chosen, settings):
+            found = replace(found, basis=(f"This run cannot be launched: {_astray(chosen)}", *found.basis))
         if known is None:
             return found
         return replace(found, basis=(f"Run {known.number} is this very request and has not ended: it goes on.", *found.basis))
@@ -164,8 +166,8 @@ class Discovery:
         """
         self.require_source(settings.source)
         require_limits(settings)
-        if chosen.is_demo and settings.source is not Source.LIBRARY:
-            raise InvalidInput(f"{chosen.name} is of the demo, and its words are in the demo's films only.", hint="Use --source library.")
+        if _is_astray(chosen, settings):
+            raise InvalidInput(_astray(chosen), hint="Use --source library.")
         frozen = self._freeze(replace(settings, bundle=chosen.bundle, is_demo=chosen.is_demo))
         known = self._unfinished(chosen, frozen)
         if known is None:
@@ -272,6 +274,15 @@ class Discovery:
             raise Conflict(f"Run {run.number} waits for a quota; it cannot be {verb}.", hint=hint)
         if run.status in ENDED_RUN:
             raise Conflict(f"Run {run.number} has ended ({run.status}); it cannot be {verb}.", hint=_retry_hint(run))
+
+
+def _is_astray(chosen: ChosenWords, settings: RunSettings) -> bool:
+    """Demo words at a source that does not hold the demo's films."""
+    return chosen.is_demo and settings.source is not Source.LIBRARY
+
+
+def _astray(chosen: ChosenWords) -> str:
+    return f"{chosen.name} is of the demo, and its words are in the demo's films only."
 
 
 def _retry_hint(run: RunRow) -> str:

@@ -12,11 +12,13 @@ import typer
 from sqlalchemy import insert, update
 
 from core.config import load_config
-from core.errors import Conflict
+from core.errors import Conflict, InvalidInput
 from core.model.clips import Source
 from core.model.runs import Plan, RunSettings, RunStatus, Stage, StopCause, WordState
+from core.model.vocabulary import VocabularyWord
 from core.rules.prices import dollars, say_tokens
 from core.services.discovery import WordChoice
+from core.services.plan_words import ChosenWords
 from core.store.rate_slots import RateSlots
 from core.store.rate_tables import month_quotas
 from core.store.tables import ledger, run_words, runs
@@ -179,6 +181,16 @@ def test_a_run_at_its_own_limit_is_launched_with_a_higher_one_and_not_resumed(ap
     says = "The run's limit of 3 downloads is reached. 1 word waits, with its place kept."
     assert f"{says} Launch these words with a higher limit; what was judged is kept." in told
     assert "resume" not in told
+
+
+def test_demo_words_at_another_source_are_refused_by_the_launch_and_named_by_the_plan(app: App) -> None:
+    chosen = ChosenWords("demo_start", "demo_start", (VocabularyWord(-1, "harbour"),), is_demo=True)
+    asked = RunSettings(source=Source.CLIPCAFE)
+    says = "demo_start is of the demo, and its words are in the demo's films only."
+    assert app.discovery.plan(chosen, asked).basis[0] == f"This run cannot be launched: {says}"
+    with pytest.raises(InvalidInput, match=says):
+        app.discovery.launch(chosen, asked, actor="mina")
+    assert "cannot be launched" not in str(app.discovery.plan(chosen, RunSettings()).basis)
 
 
 def test_a_run_that_waits_for_a_quota_is_resumed_and_neither_paused_nor_cancelled(app: App) -> None:
