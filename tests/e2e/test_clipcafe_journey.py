@@ -36,8 +36,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> PaidFilms:
 
 @pytest.fixture
 def paid(tmp_path: Path, films: PaidFilms) -> Iterator[PaidApp]:
-    """A bundle of twelve words, one of them covered by an earlier run; nobody has entered a key."""
-    with paid_app(tmp_path, films=films, n_words=12, clips_a_word=4, judge_latency_s=0.3) as found:
+    """A bundle of eighteen words, one of them covered by an earlier run; nobody has entered a key."""
+    with paid_app(tmp_path, films=films, n_words=18, clips_a_word=4, judge_latency_s=0.3) as found:
         found.prepare(before=(COVERED,))
         assert found.covered == (COVERED,)
         yield found
@@ -177,7 +177,7 @@ def judge_while_it_runs(page: Page, paid: PaidApp) -> None:
     """The first two clips by the keyboard."""
     review = page.get_by_role("link", name=re.compile(r"^Review \d+ words?"))
     expect(review).to_be_visible(timeout=SLOW_MS)
-    wait_until(lambda: paid.world.n_reviewable() >= 2, "two clips to judge", within_s=SLOW_MS / 1000)
+    wait_until(lambda: paid.world.n_reviewable() >= 3, "clips to judge", within_s=SLOW_MS / 1000)
     look(page, "running", sizes=False)
     review.click()
     expect(desk.part(page, "start").filter(visible=True)).to_have_count(1, timeout=SLOW_MS)
