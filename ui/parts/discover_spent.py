@@ -71,7 +71,7 @@ def _gained(progress: RunProgress, spent: Spending) -> None:
     n_aim = expected.n_words_gain if expected else len(progress.words)
     clips, words = progress.n_gain_clips, progress.n_gain_words
     serves = f"{count(clips, 'clip')} {'serves' if clips == 1 else 'serve'} {count(words, 'word')}"
-    rate = f", {spent.words_a_download:.1f} words a download" if spent.words_a_download is not None else ""
+    rate = f", {spent.words_a_download:.1f} words a download" if spent.words_a_download else ""
     waits = f"Waiting for a person: {count(progress.n_review_clips, 'clip')} for {count(progress.n_review_words, 'word')}."
     says = f"{f'{n_aim:,} expected. ' if expected else ''}{serves}{rate}. {waits}"
     show(
