@@ -10,7 +10,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from core.errors import BadAnswer
@@ -50,6 +50,8 @@ READ_NAMES = frozenset(
 LINK_NAMES = ("download", "download_url")
 
 _NOTHING = frozenset({"", "n/a", "na", "null", "none", "undefined", "-", "unknown"})
+_NO_TITLE = frozenset({"", "n/a", "null", "undefined"})
+"""There are films called “Unknown” and “None”."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _BAD_IN_SLUG = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _SECRET_QUERY = re.compile(r"(?i)(?<=[?&;])(?:amp;)?(?:api[_-]?key|key|token|signature|sig)=[^&#\s\"'<>]*&?")
@@ -160,7 +162,7 @@ def parse_hit(raw: Mapping[str, object]) -> tuple[Hit | None, tuple[str, ...]]:
     hit = Hit(
         source=Source.CLIPCAFE,
         slug=slug,
-        title=_text(raw, "title", "clip_title") or slug,
+        title=_fact(_first(raw, "title", "clip_title"), _NO_TITLE) or slug,
         spoken=spoken,
         script=script,
         duration_s=duration_s,
@@ -176,7 +178,7 @@ def _film(raw: Mapping[str, object]) -> FilmFacts:
     imdb = _text(raw, "imdb", "imdb_id")
     known = re.search(r"tt\d{5,10}", imdb)
     return FilmFacts(
-        title=_text(raw, "movie_title"),
+        title=_fact(raw.get("movie_title"), _NO_TITLE),
         year=parse_year(raw.get("movie_year")),
         rating=_text(raw, "movie_rated"),
         director=_text(raw, "movie_director"),
@@ -268,8 +270,8 @@ def _text(raw: Mapping[str, object], *names: str) -> str:
     return _fact(_first(raw, *names))
 
 
-def _fact(value: object) -> str:
-    """One line for a short field: entities read, lists joined, a trailing comma taken off, `N/A` and the like empty."""
+def _fact(value: object, nothing: Set[str] = _NOTHING) -> str:
+    """One line for a short field: entities read, lists joined, a trailing comma taken off, `N/A` and the like (`nothing`) empty."""
     text = value.strip() if isinstance(value, str) else ""
     if text.startswith("[") and text.endswith("]"):
         try:
@@ -279,13 +281,13 @@ def _fact(value: object) -> str:
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
-        value = ", ".join(filter(None, (_fact(item) for item in value[:50] if not isinstance(item, dict | list))))
+        value = ", ".join(filter(None, (_fact(item, nothing) for item in value[:50] if not isinstance(item, dict | list))))
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if value is None or isinstance(value, bool):
         return ""
     line = " ".join(_entities_read(str(value)[:MAX_FACT_CHARS]).split()).strip(" ,;")
-    return "" if line.casefold() in _NOTHING else line
+    return "" if line.casefold() in nothing else line
 
 
 def _long_text(value: object) -> str:

@@ -74,6 +74,13 @@ def test_a_whole_hit() -> None:
     assert KEY not in repr(hit)
 
 
+@pytest.mark.parametrize(("title", "read"), [("Unknown", "Unknown"), ("None", "None"), ("N/A", ""), ("null", ""), ("-", "-"), (None, "")])
+def test_a_film_may_be_called_unknown(title: object, read: str) -> None:
+    hit, _ = parse_hit({**RAW, "movie_title": title, "title": title, "movie_director": "Unknown"})
+    assert hit is not None
+    assert (hit.film.title, hit.title, hit.film.director) == (read, read or hit.slug, "")
+
+
 def test_the_names_of_older_files() -> None:
     old = {
         "clip_id": "9",
