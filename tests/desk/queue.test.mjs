@@ -91,6 +91,21 @@ test("a decided clip comes back for a word that still waits, not for the one tha
   assert.equal(new Set(queue.rows.map((row) => row.row_id)).size, queue.rows.length);
 });
 
+test("a word that was skipped beside one that was then decided comes back; one that was skipped again does not", () => {
+  const queue = new Queue([head("a"), head("b")]);
+  queue.finish({ kind: "skip", label: "Skipped" });
+  queue.finish({ kind: "approve", label: "Approved" });
+  queue.finish({ kind: "approve", label: "Approved" });
+  queue.merge([head("a", { state: "skipped", mapping_id: "m2-a" })]);
+  assert.equal(queue.nOpen, 1);
+  queue.advance();
+  queue.finish({ kind: "skip", label: "Skipped" });
+  queue.goTo(queue.rows.at(-1).row_id);
+  queue.finish({ kind: "skip", label: "Skipped" });
+  queue.merge([head("a", { state: "skipped", mapping_id: "m2-a" })]);
+  assert.deepEqual([queue.nOpen, queue.skipped.length], [0, 1]);
+});
+
 test("an undo that the server has not heard of keeps its row; a skipped clip is not parked", () => {
   const queue = new Queue(["a", "b", "c", "d", "e", "f"].map((id) => head(id)));
   for (let n = 0; n < 5; n += 1) queue.finish({ kind: "approve", label: "Approved" });

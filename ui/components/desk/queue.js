@@ -130,7 +130,9 @@ export class Queue {
     for (const row of settled) if (row.outcome === null && fresh.has(row.head.clip_id)) row.head = { ...fresh.get(row.head.clip_id), word: row.head.word, mapping_id: row.head.mapping_id };
     const lasting = new Set(settled.filter((row) => row.outcome === null).map((row) => row.head.clip_id));
     const decided = new Set(settled.map((row) => row.head.clip_id).filter((clipId) => !lasting.has(clipId)));
-    const isBack = (head) => decided.has(head.clip_id) && head.state === "in_review" && !moving.has(head.clip_id);
+    const last = new Map(settled.map((row) => [row.head.clip_id, row.outcome?.kind]));
+    const isOpen = (head) => head.state === "in_review" || (head.state === "skipped" && last.get(head.clip_id) !== "skip");
+    const isBack = (head) => decided.has(head.clip_id) && isOpen(head) && !moving.has(head.clip_id);
     const added = heads.filter((head) => isBack(head) || (!lasting.has(head.clip_id) && !decided.has(head.clip_id)));
     const rowIdOf = ({ clip_id: clipId }) => (decided.has(clipId) ? `${clipId}:${settled.filter((row) => row.head.clip_id === clipId).length}` : clipId);
     const [returned, placed] = [settled.filter((row) => row.isReturned && row.outcome === null), settled.filter((row) => !(row.isReturned && row.outcome === null))];
