@@ -39,7 +39,7 @@ def spoil(world: FaultWorld, chance: random.Random, *, share: float) -> None:
 def test_all_together(make: Make, heard: Logged, seed: int) -> None:
     """Whatever happens, resuming and retrying ends it, nothing is paid twice, and the limit holds."""
     chance = random.Random(seed)
-    world = make(n_words=30, clips_a_word=4, limit=80, scale=5.0)
+    world = make(n_words=30, clips_a_word=4, limit=100, scale=4.0)
     world.clipcafe.retry_after = world.openai.retry_after = "0"
     world.clipcafe.redirect_to = "http://127.0.0.1:9/elsewhere"
     spoil(world, chance, share=0.3)
@@ -73,7 +73,7 @@ def test_a_clock_that_jumps_in_mid_run_breaks_no_limit_and_makes_no_call_twice(m
     from datetime import timedelta
 
     words = list_words(8)
-    world = make(words=words, corpus=one_line_each(words), judge=all_good, limit=8, scale=6.0)
+    world = make(words=words, corpus=one_line_each(words), judge=all_good, limit=8, scale=4.0)
     shift = [0.0]
 
     def clock(connection):  # type: ignore[no-untyped-def]

@@ -86,9 +86,9 @@ def make_world(
         MonthQuota(database, "clipcafe downloads", downloads),
     )
     calls = CountedCalls(database, RunLedger(database, worker_id), limits, pause_s=0.01, unnamed_wait_s=unnamed_wait_s)
-    named.setdefault("timeout_s", 1.0)
-    named.setdefault("deadline_s", 2.0)
-    named.setdefault("download_limits", DownloadLimits(max_bytes=2_000_000, timeout_s=1.0, deadline_s=2.0))
+    named.setdefault("timeout_s", 20.0)
+    named.setdefault("deadline_s", 40.0)
+    named.setdefault("download_limits", DownloadLimits(max_bytes=2_000_000, timeout_s=20.0, deadline_s=40.0))
     source = ClipCafeSource(
         server.url, server.key if key is None else key, calls, tmp_path / "home" / "downloads", time_scale=time_scale, **named
     )

@@ -10,15 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from core.adapters.clipcafe_calls import CountedCalls
 from core.adapters.clipcafe_line import Line, Opening
 from core.rules.rates import RateLimit
 from core.store.database import Database
 from core.store.rate_slots import RateSlots, Slot, Wait
-from core.store.rate_tables import rate_slots
-from tests.integration.clipcafe_world import WORDS, RunLedger, corpus, make_world
+from core.store.rate_tables import rate_limits, rate_slots
+from tests.integration.clipcafe_world import WORDS, RunLedger, World, corpus, make_world
 from tests.loopback.clipcafe import LoopbackClipCafe
 from tests.loopback.clipcafe import Misbehaviour as Wrong
 from tests.loopback.invariants import check_rate
@@ -90,11 +90,10 @@ def test_only_the_head_asks_and_everybody_is_told() -> None:
     threads = [threading.Thread(target=work, args=(number,)) for number in range(30)]
     for thread in threads:
         thread.start()
-    time.sleep(3.5)
-    assert gate.n_asked <= 5
-    assert len(told) == 30
-    assert all(3 <= len(waits) <= 6 for waits in told.values())
-    lasts = sorted(round(waits[-1]) for waits in told.values())
+    wait_for(lambda: len(told) == 30 and all(len(waits) >= 3 for waits in list(told.values())))
+    with lock:
+        assert gate.n_asked <= 1 + max(len(waits) for waits in told.values())  # as often as one is told, not thirty
+        lasts = sorted(round(waits[-1]) for waits in told.values())
     assert lasts == [60 + 6 * place for place in range(30)]
     is_over.set()
     for thread in threads:
@@ -144,9 +143,24 @@ def test_a_fault_of_the_database_holds_nobody_else_up() -> None:
 # With ClipCafe ---------------------------------------------------------------------------------------------------------
 
 
+def note_sent(world: World) -> list[float]:
+    """From now on the moments at which requests are let out."""
+    sent: list[float] = []
+    hold = world.limits.slots.hold
+
+    def noted(slot: Slot) -> bool:
+        is_let_out = hold(slot)
+        sent.extend([time.monotonic()] * is_let_out)
+        return is_let_out
+
+    world.limits.slots.hold = noted  # type: ignore[method-assign]
+    return sent
+
+
 def test_downloads_and_links_overtake_waiting_searches(tmp_path: Path) -> None:
     with LoopbackClipCafe(corpus(), limit=None) as server:
-        world = make_world(tmp_path, server, rate=(2, 3.0))
+        world = make_world(tmp_path, server, rate=(2, 4.0))
+        sent = note_sent(world)
         hits = world.source.search(world.word("refer"), max_hits=100)
         server.kill_links()
         clips = [world.clip(hit) for hit in hits[:2]]
@@ -155,19 +169,21 @@ def test_downloads_and_links_overtake_waiting_searches(tmp_path: Path) -> None:
             for text in WORDS[1:]
         ]
         tasks += [lambda clip=clip: world.source.fetch(clip, tmp_path / "into") for clip in clips]  # type: ignore[misc]
-        world.limits.slots.block(3.0)  # until all stand in line
+        world.limits.slots.block(60.0)  # until all stand in line
         threads = [threading.Thread(target=task) for task in tasks]
         for thread in threads:
             thread.start()
         wait_for(lambda: world.source._calls._line.n_waiting == 6)
+        with world.database.write() as connection:
+            connection.execute(update(rate_limits).values(blocked_until_s=0.0))
         for thread in threads:
-            thread.join(60)
+            thread.join(100)
         kinds = [kind for _, kind in sorted(server.arrivals)]
         assert kinds.count("search") == 5
         assert kinds.count("download") == 4  # each with a dead link, then with a fresh one
         # A search or two may slip in while a fresh link is asked for.
         assert max(place for place, kind in enumerate(kinds) if kind != "search") <= 8
-        check_rate([at for at, _ in server.arrivals], 2, 3.0)
+        check_rate(sent, 2, 4.0)  # where they leave: how late a busy machine lets them arrive is not what is tested here
         world.database.close()
 
 
@@ -194,8 +210,8 @@ def test_a_search_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_request_that_is_tried_again_keeps_its_place(tmp_path: Path) -> None:
     with LoopbackClipCafe(corpus(), limit=None) as server:
-        world = make_world(tmp_path, server, rate=(1, 1.5))
-        server.retry_after = "3"
+        world = make_world(tmp_path, server, rate=(1, 2.5))
+        server.retry_after = "8"
         server.misbehave("search", Wrong.RATE_429)
         order: list[str] = []
         line = world.source._calls._line
@@ -226,7 +242,7 @@ def test_new_limits_count_for_whoever_asks_next(tmp_path: Path) -> None:
         started_s = time.monotonic()
         for text in ("storm", "quiet"):
             world.source.search(world.word(text), max_hits=10)
-        assert time.monotonic() - started_s < 5.0
+        assert time.monotonic() - started_s < 45.0  # where the old limit would make it wait for a minute
         world.database.close()
 
 

@@ -59,13 +59,19 @@ def clip(text: str = TEXT) -> ClipText:
 
 @pytest.fixture
 def loopback() -> Iterator[LoopbackOpenAI]:
-    with LoopbackOpenAI(silence_s=3.0) as running:
+    with LoopbackOpenAI(silence_s=30.0) as running:
         yield running
 
 
+TOO_SLOW = (M.SILENT_AFTER, M.ONE_BYTE_AT_A_TIME_AFTER)
+
+
 @pytest.fixture
-def server(loopback: LoopbackOpenAI) -> Iterator[OpenAIServer]:
-    made = OpenAIServer(KEY, loopback.url, timeout_s=0.5, deadline_s=1.0)
+def server(loopback: LoopbackOpenAI, request: pytest.FixtureRequest) -> Iterator[OpenAIServer]:
+    """In a hurry only where it meets a server that is too slow: this machine may be slow too."""
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    timeout_s, deadline_s = (2.0, 3.0) if params.get("how") in TOO_SLOW else (20.0, 40.0)
+    made = OpenAIServer(KEY, loopback.url, timeout_s=timeout_s, deadline_s=deadline_s)
     yield made
     made.close()
 
