@@ -91,6 +91,14 @@ test("a decided clip comes back for a word that still waits, not for the one tha
   assert.equal(new Set(queue.rows.map((row) => row.row_id)).size, queue.rows.length);
 });
 
+test("a present row that counts elsewhere makes no clip more", () => {
+  const queue = new Queue([head("a"), head("b")]);
+  queue.finish({ kind: "approve", label: "Approved" });
+  queue.finish({ kind: "approve", label: "Approved" });
+  queue.rows[1].outcome = { kind: "parked", label: "Has 3" };
+  assert.deepEqual(queue.place, { place: 1, total: 1 });
+});
+
 test("a word that was skipped beside one that was then decided comes back; one that was skipped again does not", () => {
   const queue = new Queue([head("a"), head("b")]);
   queue.finish({ kind: "skip", label: "Skipped" });

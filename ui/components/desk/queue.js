@@ -35,7 +35,8 @@ export class Queue {
     const counted = (row) => row.outcome?.kind !== "parked" && (row.isReturned || !moved.has(row.head.clip_id));
     const last = new Map(this.rows.filter(counted).map((row) => [row.head.clip_id, row]));
     const before = this.rows.slice(0, this.position).filter((row) => last.get(row.head.clip_id) === row).length;
-    return { place: before + 1, total: Math.max(last.size, before + 1) + this.beyond };
+    const total = Math.max(last.size + this.beyond, 1);
+    return { place: Math.min(before + 1, total), total }; // the present row may be one that is not counted
   }
 
   /** Rows skipped twice or skipped without having come back. */
