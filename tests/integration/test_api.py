@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -282,4 +283,15 @@ def test_openapi_lists_every_address(site):
     paths = site.get("/api/openapi.json").json()["paths"]
     named = {"health", "coverage", "review/queue", "mappings/{mapping_id}/decisions", "runs", "exports", "media/{media_id}"}
     assert {f"/api/{name}" for name in named} <= set(paths)
-    assert site.get("/api/docs").status_code == 200
+
+
+def test_the_page_of_the_api_takes_nothing_from_elsewhere(site):
+    """It works without the internet, and no script of others runs beside the decisions."""
+    shown = site.get("/api/docs")
+    assert shown.status_code == 200
+    taken = re.findall(r"""(?:src|href)=["']([^"']+)["']""", shown.text)
+    assert len(taken) >= 3
+    for address in taken:
+        assert address.startswith("/api/"), address
+        assert site.get(address).status_code == 200, address
+    assert "http" not in re.sub(r"<!--.*?-->", "", shown.text)

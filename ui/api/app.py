@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
 
 from core.wiring import App
 from ui.api.backend import backend_router
@@ -23,11 +24,13 @@ TOPS = ("/api", "/backend", "/health", "/words", "/studio")
 
 def build_api(app: App, *, actor: Callable[[], str] = local_actor, extra: Extra = dict) -> FastAPI:
     """The API with its documentation under `/api`, the practice backend under `/backend`, and the old addresses at the root."""
-    api = FastAPI(
+    api = FastAPIOffline(
         title="Wordreel",
         version=VERSION,
         docs_url="/api/docs",
         redoc_url=None,
+        static_url="/api/docs-static",
+        swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
     )
