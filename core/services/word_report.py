@@ -238,20 +238,27 @@ def _said(kind: str, score: float | None, reasons: Sequence[str], is_conflict: b
 def _proposed(connection: Connection, rows: Sequence[MappingRow], films: Mapping[int, str]) -> Iterator[WordEvent]:
     """One line a run: how many clips it proposed."""
     query = (
-        select(proposals.c.clip_id, proposals.c.judge, proposals.c.prompt_version, proposals.c.created_at, runs.c.number)
+        select(proposals.c.clip_id, proposals.c.judge, proposals.c.model, proposals.c.prompt_version, proposals.c.created_at, runs.c.number)
         .join(runs, runs.c.run_id == proposals.c.run_id, isouter=True)
         .where(proposals.c.proposal_id.in_([row.proposal_id for row in rows]), proposals.c.relevance.is_not(None))
         .order_by(proposals.c.created_at)
     )
-    by_run: dict[tuple[int | None, str, str], list[tuple[int, datetime]]] = defaultdict(list)
+    by_run: dict[tuple[int | None, str], list[tuple[int, datetime]]] = defaultdict(list)
     for row in connection.execute(query):
-        by_run[row.number, row.judge, row.prompt_version].append((row.clip_id, row.created_at))
-    for (number, judge, version), made in by_run.items():
+        by_run[row.number, _judge_says(row.model or row.judge, row.prompt_version)].append((row.clip_id, row.created_at))
+    for (number, judge), made in by_run.items():
         named = list(dict.fromkeys(films[clip_id] for clip_id, _ in made))
-        what = f"{len(made)} {'proposal' if len(made) == 1 else 'proposals'}, {judge} {version}"
+        what = f"{len(made)} {'proposal' if len(made) == 1 else 'proposals'}, {judge}"
         yield WordEvent(
             made[-1][1], f"Run {number}" if number else "A run", "proposals", what, ", ".join(named[:2]) + (" …" if len(named) > 2 else "")
         )
+
+
+def _judge_says(name: str, version: str) -> str:
+    """`gpt-4o-mini, prompt 1`; a version that names its judge stands alone."""
+    if version[:1].isdigit():
+        return f"{name}, prompt {version}"
+    return version if version.startswith(name) else f"{name}, {version}".rstrip(", ")
 
 
 def _searched(connection: Connection, word_id: int) -> Iterator[WordEvent]:
