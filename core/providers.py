@@ -367,7 +367,7 @@ class Providers:
     def _source_row(self) -> Provider:
         if self.is_set_up(Source.CLIPCAFE):
             return Provider("source", "ClipCafe and own films", "A key is set.", "")
-        return Provider("source", "Own films", "They are read in place.", "A ClipCafe key, entered in Settings, finds clips of other films.")
+        return Provider("source", "Own films", "They are read in place.", "A ClipCafe key, entered in Settings, finds clips of more films.")
 
     def close_providers(self) -> None:
         """Let go of connections and processes."""
