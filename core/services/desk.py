@@ -50,7 +50,7 @@ class Desk:
         with self._database.read() as connection:
             clips = clip_rows.load_clips(connection, [item.row.clip_id for item in shown])
             pictures = media_rows.pictures_of(connection, [clip.media_id for clip in clips.values() if clip.media_id])
-            alike = {clip.clip_id: clip_rows.count_alike(connection, clip) for clip in clips.values()}
+            alike = clip_rows.count_alike(connection, [clip.spoken for clip in clips.values()])
         today = self._review.today(actor)
         return {
             "actor": actor,
@@ -59,12 +59,12 @@ class Desk:
             "skipped": queue.n_skipped,
             "today": {**today, "per_minute": self._review.pace(actor)},
             "rules": {"min_score": wanted.min_score, "strict": wanted.is_strict},
-            "visits": [self._head(item, clips[item.row.clip_id], pictures, alike[item.row.clip_id], want) for item in shown],
+            "visits": [self._head(item, clips[item.row.clip_id], pictures, alike, want) for item in shown],
         }
 
     @staticmethod
     def _head(
-        item: QueueItem, clip: Clip, pictures: Mapping[str, tuple[str | None, Sequence[float]]], n_alike: int, want: int
+        item: QueueItem, clip: Clip, pictures: Mapping[str, tuple[str | None, Sequence[float]]], alike: Mapping[str, int], want: int
     ) -> dict[str, Any]:
         still_id = pictures.get(clip.media_id or "", (None, ()))[0]
         flags = ["second_opinion"] if item.state == "flagged" else []
@@ -80,7 +80,7 @@ class Desk:
             "state": str(item.state),
             "approved": item.n_approved,
             "want": want,
-            "n_alike": n_alike,
+            "n_alike": alike.get(clip.spoken, 0),
             "is_demo": clip.is_demo,
             "still_url": f"/api/media/{still_id}" if still_id else None,
             "flags": flags,

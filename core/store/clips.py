@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,9 +180,12 @@ def propose_mapping(connection: Connection, clip: Clip, proposal: Proposal, run_
     return int(connection.execute(mappings.insert().values(**row)).inserted_primary_key[0])  # type: ignore[index]
 
 
-def count_alike(connection: Connection, clip: Clip) -> int:
-    """Clips with the same spoken line, this one included."""
-    return int(connection.execute(select(func.count()).where(clips.c.spoken == clip.spoken, clips.c.media_id.is_not(None))).scalar_one())
+def count_alike(connection: Connection, lines: Collection[str]) -> dict[str, int]:
+    """Spoken line → how many fetched clips have it, in one look over them."""
+    alike = (
+        select(clips.c.spoken, func.count()).where(clips.c.spoken.in_(set(lines)), clips.c.media_id.is_not(None)).group_by(clips.c.spoken)
+    )
+    return {line: int(n) for line, n in connection.execute(alike).tuples()}
 
 
 def _clip(row: Row[Any]) -> Clip:

@@ -484,6 +484,13 @@ def test_one_visit_a_clip_and_the_first_word_is_in_focus(shelf: Shelf) -> None:
     assert len(shelf.desk.heads("mina", QueueFilter(), limit=1)["visits"]) == 1
 
 
+def test_clips_that_say_the_same_are_counted_on_each(shelf: Shelf) -> None:
+    for slug, line in (("one", "They refer it."), ("two", "They refer it."), ("three", "I refer to it.")):
+        shelf.mapping(shelf.clip(slug, line), "refer")
+    heads = shelf.desk.heads("mina", QueueFilter())
+    assert {head["slug"]: head["n_alike"] for head in heads["visits"]} == {"one": 2, "two": 2, "three": 1}
+
+
 def test_a_visit_of_a_clip_that_is_not_fetched_is_not_found(shelf: Shelf) -> None:
     with pytest.raises(NotFound):
         shelf.desk.visit(99)
