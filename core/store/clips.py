@@ -185,7 +185,7 @@ def count_alike(connection: Connection, lines: Collection[str]) -> dict[str, int
     alike = (
         select(clips.c.spoken, func.count()).where(clips.c.spoken.in_(set(lines)), clips.c.media_id.is_not(None)).group_by(clips.c.spoken)
     )
-    return {line: int(n) for line, n in connection.execute(alike).tuples()}
+    return {line: int(n) for line, n in connection.execute(alike)}
 
 
 def _clip(row: Row[Any]) -> Clip:
