@@ -36,7 +36,7 @@ SECRET = "sk-do-not-keep-me-1234567890"
 
 DISCOVERED = {
     "run_id", "status", "words", "failed", "clips", "mappings", "not_heard", "searches", "downloads", "paid_calls", "in_doubt",
-    "repeated_calls", "cost_usd", "elapsed_s", "is_at_least", "reason", "notes", "plan",
+    "repeated_calls", "cost_usd", "elapsed_s", "is_at_least", "reason", "notes", "plan", "report",
 }  # fmt: skip
 
 
