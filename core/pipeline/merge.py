@@ -20,7 +20,7 @@ def run_merge(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
     settings = task.run.settings
     hits = load_hits(bench, search_key(bench, settings.source, task.word.text, settings.max_videos, is_demo=task.run.is_demo))
     with bench.database.write() as connection:
-        say(connection, task, f"{len(hits)} hits")
+        say(connection, task, f"{len(hits)} {'hit' if len(hits) == 1 else 'hits'}")
         taken = {clip_id for clip_id, *_ in run_rows.clips_of_word(connection, run_id, word_id)}
         for hit in hits:
             clip = save_hit(connection, hit, line_key(hit))

@@ -34,7 +34,7 @@ def run_shortlist(bench: Bench, run_id: str, word_id: int) -> WordEnd | None:
         task = load_task(connection, run_id, word_id)
         rows = run_rows.clips_of_word(connection, run_id, word_id)
         clips = load_clips(connection, [clip_id for clip_id, *_ in rows])
-        say(connection, task, f"Reading {len(rows)} lines")
+        say(connection, task, f"Reading {len(rows)} {'line' if len(rows) == 1 else 'lines'}")
     unread = [clips[clip_id] for clip_id, stage, _, _ in rows if stage == Stage.MERGE]
     unpaid: list[tuple[int, BudgetReached]] = []
     for clip, read in _each(bench, task, unread):
