@@ -17,7 +17,7 @@ from tests.faults.conftest import Logged, Make
 from tests.loopback.clipcafe import LoopbackClipCafe
 from tests.loopback.clipcafe import Misbehaviour as Cafe
 from tests.loopback.clipcafe_corpus import CorpusClip
-from tests.loopback.fault_world import all_good, line_clip, one_line_each
+from tests.loopback.fault_world import all_good, hear_made_up, line_clip, one_line_each
 from tests.loopback.invariants import check_no_secret
 from tests.loopback.openai import Misbehaviour as Model
 from tests.loopback.openai import _segment
@@ -78,16 +78,7 @@ def test_what_a_recogniser_makes_up_over_silence_and_music_is_no_evidence(make: 
     silent, music, credit, good = words
     world = make(words=words, corpus=one_line_each(words), judge=all_good, TRANSCRIBER="openai")
 
-    def hear(data: bytes) -> dict[str, object]:
-        word = next(word for word in words if f"{word}-0".encode() in data)
-        if word == silent:
-            return {"text": "", "duration": 4.0, "words": [], "segments": []}
-        line = f"Thanks for watching {word}!" if word == credit else f"Nobody wanted {word} at all"
-        timed = [{"word": one, "start": round(0.2 + 0.5 * n, 2), "end": round(0.6 + 0.5 * n, 2)} for n, one in enumerate(line.split())]
-        made_up = (0.92, -1.4) if word == music else (0.6, -0.8) if word == credit else (0.01, -0.2)
-        return {"text": line, "duration": 4.0, "words": timed, "segments": [_segment(line, 0.0, 3.9, *made_up)]}
-
-    world.openai.hear = hear  # type: ignore[assignment]
+    world.openai.hear = hear_made_up(words, silent=silent, music=music, credit=credit)  # type: ignore[assignment]
     summary = world.discover(want=1)
     evidence = {word: state for _, word, _, _, state in world.mapped()}
     assert evidence[good] == EvidenceState.HEARD

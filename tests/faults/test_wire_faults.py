@@ -16,7 +16,7 @@ from tests.faults.conftest import Logged, Make
 from tests.loopback.clipcafe import LoopbackClipCafe
 from tests.loopback.clipcafe import Misbehaviour as Cafe
 from tests.loopback.clipcafe_corpus import in_old_names
-from tests.loopback.fault_world import FaultWorld, all_good, line_clip, one_line_each
+from tests.loopback.fault_world import FaultWorld, all_good, hear_made_up, line_clip, one_line_each
 from tests.loopback.openai import Misbehaviour as Model
 from tests.loopback.openai import _segment
 from tests.loopback.paid_corpus import list_words
@@ -230,16 +230,7 @@ def test_silence_music_and_made_up_lines_are_named_where_the_evidence_is_missing
     silent, music, credit = texts
     world = make(words=texts, corpus=one_line_each(texts), judge=all_good, TRANSCRIBER="openai")
 
-    def hear(data: bytes) -> dict[str, object]:
-        word = next(word for word in texts if f"{word}-0".encode() in data)
-        if word == silent:
-            return {"text": "", "duration": 4.0, "words": [], "segments": []}
-        line = f"Thanks for watching {word}!" if word == credit else f"Nobody wanted {word} at all"
-        timed = [{"word": one, "start": round(0.2 + 0.5 * n, 2), "end": round(0.6 + 0.5 * n, 2)} for n, one in enumerate(line.split())]
-        signs = (0.92, -1.4) if word == music else (0.6, -0.8)
-        return {"text": line, "duration": 4.0, "words": timed, "segments": [_segment(line, 0.0, 3.9, *signs)]}
-
-    world.openai.hear = hear  # type: ignore[assignment]
+    world.openai.hear = hear_made_up(texts, silent=silent, music=music, credit=credit)  # type: ignore[assignment]
     world.discover(want=1)
     joined = mappings.join(proposals, proposals.c.proposal_id == mappings.c.proposal_id).join(words, words.c.word_id == mappings.c.word_id)
     with world.database.read() as connection:
